@@ -1,0 +1,38 @@
+"""What Blender and the backend agree on: names, limits, and the forms of files and bodies.
+
+Standard library only: this package is imported inside Blender's Python (3.11 to 3.13), where there is no
+torch and nothing may be installed. `docs/protocol.md` and `docs/files.md` describe what it holds.
+
+    envelope   JSON header + raw blobs in one body
+    cameras    intrinsics and world-to-camera per frame, and what counts as one
+    files      reference.json, shot.json, take.json on disk
+    blocks     how a frame range is cut into blocks
+"""
+
+PROTOCOL_VERSION = 1
+
+TOKEN_VARIABLE = "INSPATIO_TOKEN"
+"""Environment variable in which the backend finds the bearer token that every request has to carry."""
+
+PROTOCOL_HEADER = "X-InSpatio-Protocol"
+ENVELOPE_TYPE = "application/x-inspatio-envelope"
+JSON_TYPE = "application/json"
+
+STATUS_PATH = "/v1/status"
+REFERENCES_PATH = "/v1/references"
+COVERAGE_PATH = "/v1/coverage"
+TAKES_PATH = "/v1/takes"
+SHUTDOWN_PATH = "/v1/shutdown"
+
+MIB = 1024 * 1024
+MAX_JSON_BYTES = 1 * MIB
+"""Largest JSON body, and largest header of an envelope."""
+MAX_CAMERAS_BYTES = 4 * MIB
+"""Largest envelope that carries cameras only (a block, or a coverage request)."""
+MAX_SNAPSHOT_BYTES = 512 * MIB
+MAX_REFERENCE_BYTES = 1024 * MIB
+MAX_COVERAGE_CAMERAS = 2000
+MAX_REFERENCES = 4
+MAX_TAKES = 8
+MAX_SIDE = 8192
+"""Largest width or height of a reference view or of a target frame, in pixels."""

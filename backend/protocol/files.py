@@ -1,0 +1,272 @@
+"""The files of a shot on disk: reference.json, shot.json and take.json, as docs/files.md describes them.
+
+Each is a frozen dataclass with `from_json` (strict: raises FileFormatError with a sentence that names the
+file and the place), `to_json`, and a `read_*` function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from . import MAX_SIDE
+from .cameras import CameraError, Cameras, Matrix, check_intrinsics, check_pose
+from .disk import FileFormatError, process_alive, read_json
+from .fields import Fields
+
+REFERENCE_FILE = "reference.json"
+SHOT_FILE = "shot.json"
+TAKE_FILE = "take.json"
+KINDS = ("still", "stills", "moving")
+TAKE_STATES = ("running", "finished", "cancelled", "failed")
+MAX_VIEWS = 4096
+MAX_STILLS = 4
+MAX_FRAMES = 100_000
+
+
+def now() -> str:
+    """This moment in UTC as the files write it: 2026-01-31T12:00:00Z."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def frame_names(frames: tuple[float, ...]) -> list[str]:
+    """File names of a take's frames: the scene frame where all are whole numbers, else counted from 1."""
+    if all(frame == int(frame) for frame in frames):
+        return [f"{int(frame):04d}.png" for frame in frames]
+    return [f"{number:04d}.png" for number in range(1, len(frames) + 1)]
+
+
+@dataclass(frozen=True)
+class View:
+    """One view of a reference: its colour and depth files, and the camera that saw them."""
+
+    frame: float
+    camera: str
+    colour: str
+    depth: str
+    intrinsics: Matrix
+    world_to_camera: Matrix
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "frame": self.frame,
+            "camera": self.camera,
+            "colour": self.colour,
+            "depth": self.depth,
+            "intrinsics": list(self.intrinsics),
+            "world_to_camera": list(self.world_to_camera),
+        }
+
+
+@dataclass(frozen=True)
+class Reference:
+    """reference.json: what the world is made from."""
+
+    kind: str
+    width: int
+    height: int
+    views: tuple[View, ...]
+    source: Mapping[str, Any] = field(default_factory=dict)
+    created: str = field(default_factory=now)
+
+    @property
+    def file_names(self) -> list[str]:
+        """Every file that the views name, once, in order."""
+        return list(dict.fromkeys(name for view in self.views for name in (view.colour, view.depth)))
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "format": "inspatio-reference",
+            "version": 1,
+            "kind": self.kind,
+            "width": self.width,
+            "height": self.height,
+            "created": self.created,
+            "source": dict(self.source),
+            "views": [view.to_json() for view in self.views],
+        }
+
+    @staticmethod
+    def from_json(content: Mapping[str, Any]) -> Reference:
+        read = Fields(REFERENCE_FILE, content, "inspatio-reference")
+        kind = read.choice("kind", KINDS)
+        entries = read.list("views", MAX_VIEWS)
+        if kind == "still" and len(entries) != 1:
+            raise read.wrong(f"a still has one view, got {len(entries)}")
+        if kind == "stills" and not 2 <= len(entries) <= MAX_STILLS:
+            raise read.wrong(f"stills are 2 to {MAX_STILLS} views, got {len(entries)}")
+        if kind == "moving" and not entries:
+            raise read.wrong("a moving reference needs a view a frame, got none")
+        views = tuple(_view(entry, number) for number, entry in enumerate(entries))
+        if kind == "moving" and any(a.frame >= b.frame for a, b in pairwise(views)):
+            raise read.wrong("the views of a moving reference must be in order of their frames")
+        width, height = read.integer("width", 1, MAX_SIDE), read.integer("height", 1, MAX_SIDE)
+        return Reference(kind, width, height, views, read.object("source"), read.text("created", 100))
+
+
+def _view(entry: object, number: int) -> View:
+    where = f"{REFERENCE_FILE}: view {number}"
+    if not isinstance(entry, dict):
+        raise FileFormatError(f"{where} must be an object")
+    read = Fields(where, entry)
+    try:
+        return View(
+            read.number("frame"),
+            read.text("camera", 500),
+            read.file_name("colour", (".png",)),
+            read.file_name("depth", (".exr", ".npy")),
+            check_intrinsics(read.list("intrinsics", 9), where),
+            check_pose(read.list("world_to_camera", 16), where),
+        )
+    except CameraError as error:
+        raise FileFormatError(str(error)) from None
+
+
+@dataclass(frozen=True)
+class Shot:
+    """shot.json: everything that a take is generated from."""
+
+    name: str
+    preset: str
+    seed: int
+    width: int
+    height: int
+    cameras: Cameras
+    prompt: str = ""
+    keep_reference_detail: bool = True
+    fps: float = 24.0
+    reference: str = "reference"
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "format": "inspatio-shot",
+            "version": 1,
+            "name": self.name,
+            "preset": self.preset,
+            "seed": self.seed,
+            "prompt": self.prompt,
+            "keep_reference_detail": self.keep_reference_detail,
+            "width": self.width,
+            "height": self.height,
+            "fps": self.fps,
+            "reference": self.reference,
+            "frames": list(self.cameras.frames),
+            "intrinsics": [list(k) for k in self.cameras.intrinsics],
+            "world_to_camera": [list(m) for m in self.cameras.world_to_camera],
+        }
+
+    @staticmethod
+    def from_json(content: Mapping[str, Any]) -> Shot:
+        read = Fields(SHOT_FILE, content, "inspatio-shot")
+        frames = read.list("frames", MAX_FRAMES)
+        try:
+            cameras = Cameras.checked(
+                frames, read.list("intrinsics", MAX_FRAMES), read.list("world_to_camera", MAX_FRAMES)
+            )
+        except CameraError as error:
+            raise read.wrong(str(error)) from None
+        if not frames:
+            raise read.wrong("the shot has no frames")
+        if any(a >= b for a, b in pairwise(cameras.frames)):
+            raise read.wrong("the frames must be in order, each once")
+        reference = read.text("reference", 1000)
+        if (
+            reference.startswith(("/", "\\"))
+            or ":" in reference
+            or ".." in reference.replace("\\", "/").split("/")
+        ):
+            raise read.wrong("the reference must be a folder inside the shot's")
+        return Shot(
+            read.text("name", 500),
+            read.text("preset", 100),
+            read.integer("seed", 0, 2**63 - 1),
+            read.integer("width", 16, MAX_SIDE),
+            read.integer("height", 16, MAX_SIDE),
+            cameras,
+            read.text("prompt", 10_000),
+            read.boolean("keep_reference_detail"),
+            read.number("fps", above=0.0),
+            reference,
+        )
+
+
+@dataclass(frozen=True)
+class Take:
+    """take.json: one generation of a shot, as far as it has come."""
+
+    number: int
+    shot: Shot
+    reference_digest: str
+    preset_digest: str
+    backend_version: str
+    protocol: int
+    blocks_total: int
+    state: str = "running"
+    message: str = ""
+    writer: int = 0
+    blocks_done: int = 0
+    frames_done: int = 0
+    created: str = field(default_factory=now)
+    updated: str = field(default_factory=now)
+    timings: tuple[Mapping[str, Any], ...] = ()
+    coverage: tuple[float, ...] = ()
+    first_frame_s: float = 0.0
+    peak_mb: float = 0.0
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether the take says "running" although the process that wrote it is gone: it counts as failed."""
+        return self.state == "running" and not process_alive(self.writer)
+
+    def to_json(self) -> dict[str, Any]:
+        names = [name for name in self.__dataclass_fields__ if name != "shot"]
+        content = {name: getattr(self, name) for name in names}
+        content["timings"] = [dict(timing) for timing in self.timings]
+        content["coverage"] = list(self.coverage)
+        return {"format": "inspatio-take", "version": 1, **content, "shot": self.shot.to_json()}
+
+    @staticmethod
+    def from_json(content: Mapping[str, Any]) -> Take:
+        read = Fields(TAKE_FILE, content, "inspatio-take")
+        shot = Shot.from_json(read.object("shot"))
+        total = read.integer("blocks_total", 1, MAX_FRAMES)
+        count = len(shot.cameras)
+        return Take(
+            number=read.integer("number", 1, 10**6),
+            shot=shot,
+            reference_digest=read.text("reference_digest", 200),
+            preset_digest=read.text("preset_digest", 200),
+            backend_version=read.text("backend_version", 100),
+            protocol=read.integer("protocol", 1, 1000),
+            blocks_total=total,
+            state=read.choice("state", TAKE_STATES),
+            message=read.text("message", 10_000),
+            writer=read.integer("writer", 0, 2**32),
+            blocks_done=read.integer("blocks_done", 0, total),
+            frames_done=read.integer("frames_done", 0, count),
+            created=read.text("created", 100),
+            updated=read.text("updated", 100),
+            timings=read.objects("timings", total),
+            coverage=read.numbers("coverage", count),
+            first_frame_s=read.number("first_frame_s"),
+            peak_mb=read.number("peak_mb"),
+        )
+
+
+def read_reference(folder: Path) -> Reference:
+    """reference.json of a reference folder; raises FileFormatError."""
+    return Reference.from_json(read_json(folder / REFERENCE_FILE))
+
+
+def read_shot(folder: Path) -> Shot:
+    """shot.json of a shot folder; raises FileFormatError."""
+    return Shot.from_json(read_json(folder / SHOT_FILE))
+
+
+def read_take(folder: Path) -> Take:
+    """take.json of a take's folder; raises FileFormatError."""
+    return Take.from_json(read_json(folder / TAKE_FILE))
