@@ -179,7 +179,7 @@ class CausalDiT(nn.Module):
 
     def encode_text(self, text: Tensor) -> list[KeyValue]:
         """Keys and values of a prompt's embedding (B, text_len, text_dim) in every layer; once a prompt."""
-        embedded = self.text_embedding(text)
+        embedded = self.text_embedding(text.to(self.patch_embedding.weight))
         return [block.cross_attn.key_value(embedded) for block in self._layers()]
 
     def prefill(self, reference: Tensor, previous: Tensor | None, text: TextKeyValues | None) -> Cache:
@@ -240,16 +240,16 @@ class CausalDiT(nn.Module):
         )
         tokens = F.linear(patches, weight.flatten(1), self.patch_embedding.bias)
         height, width = x.shape[-2] // PATCH, x.shape[-1] // PATCH
-        turn = rotation(times, height, width, self.config.head_dim, device=x.device, dtype=weight.dtype)
+        turn = rotation(times, height, width, self.config.head_dim, device=x.device)
         return tokens, turn
 
     def _time(self, timestep: Tensor) -> tuple[Tensor, Tensor]:
         """Embedding (B, dim) of timesteps (B,), and its projection (B, 6, dim) that modulates the layers."""
         half = self.config.freq_dim // 2
-        rates = torch.arange(half, dtype=torch.float64, device=timestep.device).div(-half)
-        angles = torch.outer(timestep.double(), 10000.0**rates)
-        waves = torch.cat([angles.cos(), angles.sin()], dim=-1).to(self.patch_embedding.weight.dtype)
-        embedding = self.time_embedding(waves)
+        rates = 10000.0 ** -(torch.arange(half, dtype=torch.float64) / half)
+        angles = torch.outer(timestep.cpu().double(), rates)
+        waves = torch.cat([angles.cos(), angles.sin()], dim=-1)
+        embedding = self.time_embedding(waves.to(self.patch_embedding.weight))
         return embedding, self.time_projection(embedding).unflatten(-1, (6, -1))
 
 

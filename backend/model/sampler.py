@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from .config import Prediction
@@ -18,12 +19,13 @@ class Cancelled(Exception):
 def predict_x0(prediction: Prediction, output: Tensor, noisy: Tensor, render: Tensor, sigma: float) -> Tensor:
     """The clean latent that the generator's `output` stands for; all tensors (B, G, C, h, w), dtype of `noisy`.
 
-    flow: the output is noise - x0, so x0 = noisy - sigma * output, taken in float64.
+    flow: the output is noise - x0, so x0 = noisy - sigma * output, taken in float64 where the device has it.
     render_residual: the output is what the render lacks, x0 = render + output.
     """
     if prediction == "render_residual":
         return (render + output).to(noisy.dtype)
-    return (noisy.double() - sigma * output.double()).to(noisy.dtype)
+    exact = torch.float32 if noisy.device.type == "mps" else torch.float64
+    return (noisy.to(exact) - sigma * output.to(exact)).to(noisy.dtype)
 
 
 def add_noise(x0: Tensor, noise: Tensor, sigma: float) -> Tensor:
