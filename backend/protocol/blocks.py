@@ -8,6 +8,7 @@ frames is filled up with its last camera and the surplus frames are dropped.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 FIRST_BLOCK = 9
@@ -33,13 +34,33 @@ def block_count(frames: int) -> int:
     return 1 + -(-(frames - FIRST_BLOCK) // NEXT_BLOCK)
 
 
-def block_span(block: int, frames: int) -> tuple[int, int]:
-    """First index and one past the last index of the real frames of `block` in a shot of `frames` frames."""
+@dataclass(frozen=True)
+class Span:
+    """Where block `number` lies in a shot: it yields `size` frames from index `start` on, `count` of them real."""
+
+    number: int
+    start: int
+    size: int
+    count: int
+
+    @property
+    def stop(self) -> int:
+        """One past the index of the block's last real frame."""
+        return self.start + self.count
+
+
+def block_span(block: int, frames: int) -> Span:
+    """The span of `block` in a shot of `frames` frames; raises ValueError for a block behind its end."""
+    size = block_size(block)
     start = 0 if block == 0 else FIRST_BLOCK + (block - 1) * NEXT_BLOCK
-    stop = min(start + block_size(block), frames)
-    if start >= stop:
+    if start >= frames:
         raise ValueError(f"a shot of {frames} frames has no block {block}")
-    return start, stop
+    return Span(block, start, size, min(size, frames - start))
+
+
+def blocks_of(frames: int) -> list[Span]:
+    """The spans of every block of a shot of `frames` frames, in order."""
+    return [block_span(block, frames) for block in range(block_count(frames))]
 
 
 def padded(items: Sequence[Item], size: int) -> list[Item]:

@@ -88,12 +88,12 @@ class Cameras:
 
     def block(self, number: int) -> Cameras:
         """The cameras of block `number`, filled up to the block's size with the last one."""
-        start, stop = blocks.block_span(number, len(self))
-        size = blocks.block_size(number)
+        span = blocks.block_span(number, len(self))
+        real = slice(span.start, span.stop)
         return Cameras(
-            tuple(blocks.padded(self.frames[start:stop], size)),
-            tuple(blocks.padded(self.intrinsics[start:stop], size)),
-            tuple(blocks.padded(self.world_to_camera[start:stop], size)),
+            tuple(blocks.padded(self.frames[real], span.size)),
+            tuple(blocks.padded(self.intrinsics[real], span.size)),
+            tuple(blocks.padded(self.world_to_camera[real], span.size)),
         )
 
     def blobs(self) -> list[Blob]:

@@ -19,7 +19,8 @@ class Digest:
     """sha256 over a reference: its canonical JSON, then name, length and bytes of every file in order."""
 
     def __init__(self, reference: Reference) -> None:
-        text = json.dumps(reference.to_json(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        content = Reference.from_json(reference.to_json()).to_json()  # 1 and 1.0 are the same number
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
         self._hash = hashlib.sha256(text.encode())
 
     def start_file(self, name: str, size: int) -> None:

@@ -144,19 +144,19 @@ class TakeWriter:
         Raises TakeWriteError; the blocks before stay valid then.
         """
         block, take = self.take.blocks_done, self.take
-        start, stop = blocks.block_span(block, len(take.shot.cameras))
-        if len(frames) < stop - start or len(coverage) < stop - start:
-            raise ValueError(f"block {block} has {stop - start} frames, got {len(frames)}")
-        names = frame_names(take.shot.cameras.frames)[start:stop]
+        span = blocks.block_span(block, len(take.shot.cameras))
+        if len(frames) < span.count or len(coverage) < span.count:
+            raise ValueError(f"block {block} has {span.count} frames, got {len(frames)}")
+        names = frame_names(take.shot.cameras.frames)[span.start : span.stop]
         paths = [self.folder / name for name in names]
         timing = {"block": block, "seconds": round(seconds, 4), "milliseconds": dict(milliseconds)}
         done = replace(
             take,
             blocks_done=block + 1,
-            frames_done=stop,
+            frames_done=span.stop,
             updated=now(),
             timings=(*take.timings, timing),
-            coverage=(*take.coverage, *(round(float(c), 5) for c in coverage[: stop - start])),
+            coverage=(*take.coverage, *(round(float(c), 5) for c in coverage[: span.count])),
             first_frame_s=take.first_frame_s if block else round(seconds, 4),
             peak_mb=max(take.peak_mb, round(peak_mb, 1)),
         )

@@ -1,0 +1,177 @@
+"""The command line: `inspatio serve | shot | doctor | bench`, also as `python -m backend`.
+
+Exit codes: 0 done or asked to end, 1 failed, 2 bad arguments, 3 something needed is missing (`serve` says what in
+one line of JSON, the others in a sentence), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import __version__, protocol
+
+DONE, FAILED, BAD_ARGUMENTS, MISSING, INTERRUPTED = 0, 1, 2, 3, 130
+SHORTEST_TOKEN = 16
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit code."""
+    parsed = _parser().parse_args(arguments)
+    logging.basicConfig(
+        level=logging.DEBUG if parsed.verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    try:
+        return parsed.run(parsed)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="inspatio", description="Generates what a moving camera sees in the world of a reference."
+    )
+    parser.add_argument("--version", action="version", version=f"inspatio {__version__}")
+    parser.add_argument("--verbose", action="store_true", help="log more")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="serve the add-on; the token is read from INSPATIO_TOKEN")
+    serve.add_argument(
+        "--host", default="127.0.0.1", help="address to listen at (default: this machine only)"
+    )
+    serve.add_argument("--port", type=int, default=0, help="port (default: one that is free)")
+    serve.add_argument("--parent", type=int, metavar="PID", help="end when this process is gone")
+    serve.set_defaults(run=_serve)
+
+    shot = commands.add_parser("shot", help="generate a shot folder without Blender")
+    shot.add_argument("folder", type=Path, help="holds shot.json and its reference; takes are written there")
+    shot.add_argument("--preset", help="another preset than the shot's")
+    shot.add_argument("--seed", type=int, help="another seed than the shot's")
+    shot.add_argument(
+        "--continue",
+        dest="number",
+        type=int,
+        nargs="?",
+        const=0,
+        metavar="TAKE",
+        help="finish a stopped take: the one of this number, or the newest",
+    )
+    shot.set_defaults(run=_shot)
+
+    doctor = commands.add_parser("doctor", help="check whether everything that is needed is here and works")
+    doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
+    doctor.set_defaults(run=_doctor)
+
+    bench = commands.add_parser("bench", help="measure speed and memory of the whole pipeline")
+    bench.add_argument("--out", type=Path, default=Path("out/bench.json"), help="file to write")
+    bench.add_argument(
+        "--merge", type=Path, action="append", default=[], help="JSON with keys measured elsewhere"
+    )
+    bench.add_argument("--frames", type=int, default=97, help="frames to generate (default: %(default)s)")
+    bench.set_defaults(run=_bench)
+    return parser
+
+
+def _serve(parsed: argparse.Namespace) -> int:
+    try:
+        from .life import say, serve
+        from .presets import PresetError
+        from .service import Service
+    except (ImportError, OSError) as error:
+        _say_missing(error)
+        return MISSING
+    token = os.environ.pop(protocol.TOKEN_VARIABLE, "")
+    if len(token) < SHORTEST_TOKEN:
+        sys.stderr.write(
+            f"Set {protocol.TOKEN_VARIABLE} to a secret of at least {SHORTEST_TOKEN} characters: "
+            "clients have to send it.\n"
+        )
+        return BAD_ARGUMENTS
+    use_all_cores()
+    service = Service()
+    try:
+        service.warm("tiny")
+    except PresetError as error:
+        say({"inspatio": "error", "error": "weights_missing", "message": str(error)})
+        return MISSING
+    try:
+        serve(service, token, parsed.host, parsed.port, parsed.parent)
+    except OSError as error:
+        say(
+            {
+                "inspatio": "error",
+                "error": "cannot_listen",
+                "message": f"Cannot listen at {parsed.host}: {error}.",
+            }
+        )
+        return BAD_ARGUMENTS
+    return DONE
+
+
+def _shot(parsed: argparse.Namespace) -> int:
+    from .shots import ShotError, generate_shot
+
+    use_all_cores()
+    live = sys.stdout.isatty()
+
+    def show(line: str) -> None:
+        sys.stdout.write(f"\r{line:<78}" if live else f"{line}\n")
+        sys.stdout.flush()
+
+    try:
+        folder = generate_shot(parsed.folder, parsed.preset, parsed.seed, parsed.number, show)
+    except ShotError as error:
+        sys.stderr.write(f"{error}\n")
+        return FAILED
+    finally:
+        if live:
+            sys.stdout.write("\n")
+    sys.stdout.write(f"{folder}\n")
+    return DONE
+
+
+def _doctor(parsed: argparse.Namespace) -> int:
+    from .doctor import examine, report
+
+    findings = examine()
+    sys.stdout.write(report(findings, as_json=parsed.json))
+    return DONE if all(finding.state != "fail" for finding in findings) else FAILED
+
+
+def _bench(parsed: argparse.Namespace) -> int:
+    from .bench import measure
+
+    sys.stdout.write(measure(parsed.out, parsed.merge, parsed.frames))
+    return DONE
+
+
+def use_all_cores() -> None:
+    """Let torch use the cores that this process may run on; OMP_NUM_THREADS overrules it."""
+    import torch
+
+    if "OMP_NUM_THREADS" not in os.environ and hasattr(os, "sched_getaffinity"):
+        torch.set_num_threads(len(os.sched_getaffinity(0)))
+
+
+def _say_missing(error: Exception) -> None:
+    """Tell the parent which package is missing; without `life`, which may be what cannot be imported."""
+    import json
+
+    lacks = (
+        f"lacks {error.name}"
+        if isinstance(error, ModuleNotFoundError)
+        else f"cannot load a package ({error})"
+    )
+    message = (
+        f"The backend's Python {lacks}: install what it needs with "
+        f'"{sys.executable} -m pip install torch einops fastapi numpy opencv-python-headless OpenEXR psutil '
+        f'safetensors scipy uvicorn", or choose another Python in the preferences.'
+    )
+    sys.stdout.write(json.dumps({"inspatio": "error", "error": "package_missing", "message": message}) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,154 @@
+"""The reference as a session sees it: rendered into target cameras, and as the generator's context latents.
+
+The context shows the generator the reference itself, as a video that runs beside the target's. Views of another
+size or shape than the target are scaled until they cover the target's frame, and cropped around the middle.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .codec.base import Codec
+from .constraint.splat import Render, splat_views
+from .protocol.blocks import block_size
+from .world import World
+
+SETTLED = 1e-6
+"""Largest change of a still picture's latents from a block to the next at which they count as settled."""
+
+
+def render_world(
+    world: World, frames: Tensor, intrinsics: Tensor, world_to_camera: Tensor, height: int, width: int
+) -> Render:
+    """Render the world into n target cameras: frames (n,), intrinsics (n, 3, 3), world_to_camera (n, 4, 4).
+
+    A still or stills are the world at every time; of a moving world each frame shows the view nearest in time.
+    """
+    if world.kind != "moving":
+        return _render(world, slice(None), intrinsics, world_to_camera, height, width)
+    views = world.views_at(frames)
+    parts, start = [], 0
+    for stop in range(1, len(views) + 1):
+        if stop == len(views) or views[stop] != views[start]:
+            targets = slice(start, stop)
+            view = slice(views[start], views[start] + 1)
+            parts.append(_render(world, view, intrinsics[targets], world_to_camera[targets], height, width))
+            start = stop
+    return Render(
+        torch.cat([part.colour for part in parts]),
+        torch.cat([part.known for part in parts]),
+        torch.cat([part.depth for part in parts]),
+        torch.cat([part.per_view_known for part in parts]),
+    )
+
+
+def _render(
+    world: World, views: slice, intrinsics: Tensor, world_to_camera: Tensor, height: int, width: int
+) -> Render:
+    return splat_views(
+        world.pictures(views),
+        world.depth[views],
+        world.intrinsics[views],
+        world.world_to_camera[views],
+        intrinsics,
+        world_to_camera,
+        size=(height, width),
+    )
+
+
+def cover(pictures: Tensor, height: int, width: int) -> Tensor:
+    """Pictures (N, 3, h, w) scaled to cover (height, width), and cropped around the middle."""
+    rows, columns = pictures.shape[-2:]
+    if (rows, columns) == (height, width):
+        return pictures
+    scale = max(height / rows, width / columns)
+    size = max(height, round(rows * scale)), max(width, round(columns * scale))
+    scaled = F.interpolate(pictures, size=size, mode="bilinear", align_corners=False, antialias=True)
+    top, left = (size[0] - height) // 2, (size[1] - width) // 2
+    return scaled[..., top : top + height, left : left + width].contiguous()
+
+
+class ReferenceContext(Protocol):
+    """Gives each block its reference latents (1, 3, C, h, w)."""
+
+    def latents(self, block: int, frames: Tensor, views: list[int]) -> Tensor:
+        """Latents of block `block`, whose frames are at scene frames (n,), showing `views` one a latent."""
+
+    def state(self) -> dict[str, Tensor]:
+        """What the next block's latents depend on."""
+
+    def restart(self) -> None:
+        """Stand before the first block."""
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Stand where `state` was taken."""
+
+
+class MovingContext:
+    """A moving reference: the views nearest to the target's frames, as one stream."""
+
+    def __init__(self, codec: Codec, world: World, height: int, width: int, device: torch.device) -> None:
+        self._codec, self._world, self._size, self._device = codec, world, (height, width), device
+        self._encoder = codec.encoder()
+
+    def latents(self, block: int, frames: Tensor, views: list[int]) -> Tensor:
+        pictures = cover(self._world.pictures(self._world.views_at(frames)), *self._size)
+        return self._encoder.push(pictures[None].to(self._device))
+
+    def state(self) -> dict[str, Tensor]:
+        return self._encoder.state()
+
+    def restart(self) -> None:
+        self._encoder = self._codec.encoder()
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        self._encoder.restore(state)
+
+
+class StillContext:
+    """Views that stand still: each is a video of one picture, encoded when first asked for and then kept.
+
+    A causal autoencoder's latents of a still picture stop changing after its memory is filled; from there on
+    they are the same for every block. They depend on the block's number only, so there is no state to save.
+    """
+
+    def __init__(self, codec: Codec, world: World, height: int, width: int, device: torch.device) -> None:
+        self._codec = codec
+        self._pictures = [
+            cover(world.pictures([view]), height, width).to(device) for view in range(len(world.frames))
+        ]
+        self._encoders = [codec.encoder() for _ in self._pictures]
+        self._blocks: list[list[Tensor]] = [[] for _ in self._pictures]
+
+    def latents(self, block: int, frames: Tensor, views: list[int]) -> Tensor:
+        shown = [self._view_latents(view, block)[:, latent] for latent, view in enumerate(views)]
+        return torch.stack(shown, dim=1)
+
+    def _view_latents(self, view: int, block: int) -> Tensor:
+        kept = self._blocks[view]
+        while len(kept) <= block and not self._settled(view):
+            video = self._pictures[view].expand(block_size(len(kept)), -1, -1, -1)
+            try:
+                kept.append(self._encoders[view].push(video[None]))
+            except BaseException:  # Cancelled on the way: the stream stands between two blocks.
+                kept.clear()
+                self._encoders[view] = self._codec.encoder()
+                raise
+        return kept[min(block, len(kept) - 1)]
+
+    def _settled(self, view: int) -> bool:
+        kept = self._blocks[view]
+        return len(kept) > 1 and bool((kept[-1] - kept[-2]).abs().max() <= SETTLED)
+
+    def state(self) -> dict[str, Tensor]:
+        return {}
+
+    def restart(self) -> None:
+        """Nothing to do: latents depend on the block's number only."""
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Nothing to do, see `restart`."""

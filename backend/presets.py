@@ -1,0 +1,147 @@
+"""Presets: which sets of weights there are, what each is good for, and how it is loaded.
+
+    PRESETS  ->  load_preset("tiny")  ->  LoadedPreset(preset, dit, codec, digest)
+
+`tiny` ships in backend/weights/tiny: generator.safetensors (its configuration in the metadata),
+codec.safetensors, and preset.json with what a user interface needs to know of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .codec.base import Codec
+from .device import Device, default_device
+from .model import CausalDiT, GeneratorConfig
+from .protocol.disk import FileFormatError, read_json
+from .protocol.fields import Fields
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+class PresetError(Exception):
+    """A preset is unknown, not available, or its weights are missing or broken; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A set of weights with its resolution.
+
+    width, height: the size it was made for. multiple: sizes must be a multiple of this.
+    text: whether it reads the prompt. hole_fill: whether the generator is given a render with filled holes.
+    why_not: why it cannot be used here; empty when it can.
+    """
+
+    id: str
+    label: str
+    width: int
+    height: int
+    multiple: int
+    text: bool
+    keep_reference_detail: bool
+    hole_fill: bool
+    why_not: str = ""
+
+    @property
+    def available(self) -> bool:
+        return not self.why_not
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "available": self.available}
+
+
+@dataclass(frozen=True)
+class LoadedPreset:
+    """A preset whose weights are in memory. `digest` changes with the weights."""
+
+    preset: Preset
+    dit: CausalDiT
+    codec: Codec
+    digest: str
+    device: Device
+
+
+def tiny(folder: Path = WEIGHTS / "tiny") -> Preset:
+    """The preset that ships with the project, as its preset.json describes it."""
+    try:
+        read = Fields("preset.json", read_json(folder / "preset.json"), "inspatio-preset")
+        label, multiple = read.text("label", 100), read.integer("multiple", 16, 256)
+        width, height = read.integer("width", 16, 4096), read.integer("height", 16, 4096)
+        detail, fill = read.boolean("keep_reference_detail"), read.boolean("hole_fill")
+    except FileFormatError as error:
+        why_not = f"The weights of tiny are missing or broken ({error}): install the extension again."
+        return Preset("tiny", "Tiny", 256, 144, 16, False, True, True, why_not)
+    return Preset("tiny", label, width, height, multiple, False, detail, fill)
+
+
+def _not_yet(preset_id: str, label: str) -> Preset:
+    why_not = f"{label} cannot be loaded by this version yet: use Tiny."
+    return Preset(preset_id, label, 832, 480, 16, True, False, False, why_not)
+
+
+def presets() -> list[Preset]:
+    """Every preset, also those that are not available here."""
+    return [
+        tiny(),
+        _not_yet("inspatio-1.3b", "InSpatio-World 1.3B"),
+        _not_yet("inspatio-1.5-1.3b", "InSpatio-World 1.5 1.3B"),
+    ]
+
+
+def find_preset(preset_id: str) -> Preset:
+    """The preset with this id; raises PresetError when there is none or it is not available."""
+    for preset in presets():
+        if preset.id == preset_id:
+            if not preset.available:
+                raise PresetError(preset.why_not)
+            return preset
+    known = ", ".join(preset.id for preset in presets())
+    raise PresetError(f"There is no preset {preset_id!r}; there are {known}.")
+
+
+def load_preset(preset_id: str) -> LoadedPreset:
+    """Load a preset's weights. Raises PresetError."""
+    return _LOADERS[find_preset(preset_id).id](find_preset(preset_id))
+
+
+def load_tiny(preset: Preset, folder: Path = WEIGHTS / "tiny", device: Device | None = None) -> LoadedPreset:
+    """The generator and the autoencoder of `tiny` from a folder. Raises PresetError."""
+    from safetensors import SafetensorError, safe_open
+
+    from .codec.tiny import TinyCodec
+
+    device = device or default_device()
+    generator, codec_file = folder / "generator.safetensors", folder / "codec.safetensors"
+    try:
+        with safe_open(generator, "pt") as file:
+            config = GeneratorConfig(**json.loads((file.metadata() or {})["config"]))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        with torch.device("meta"):
+            dit = CausalDiT(config)
+        dit.load_state_dict(tensors, strict=True, assign=True)
+        codec = TinyCodec.load(codec_file, device.dtype)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise PresetError(
+            f"The weights of tiny in {folder} are missing or broken ({error}): install again."
+        ) from error
+    dit = dit.to(device.torch_device, device.dtype).eval().requires_grad_(False)
+    codec = codec.to(device.torch_device).requires_grad_(False)
+    return LoadedPreset(preset, dit, codec, digest_files(generator, codec_file), device)
+
+
+def digest_files(*files: Path) -> str:
+    """sha256 over the bytes of some files."""
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+_LOADERS: dict[str, Callable[[Preset], LoadedPreset]] = {"tiny": load_tiny}

@@ -1,0 +1,358 @@
+"""The HTTP face of the service: docs/protocol.md as a FastAPI application.
+
+`Gate` stands before everything and lets only requests in that name this host, carry the token and speak our
+protocol. Bodies are refused by their stated length before a byte of them is kept. Work runs on threads; the
+request of a block ends when the block is done, when the take is cancelled, or when the client is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import hmac
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from . import __version__, protocol
+from .protocol import envelope
+from .protocol.cameras import CameraError, Cameras
+from .protocol.disk import FileFormatError
+from .protocol.envelope import Blob, EnvelopeError
+from .protocol.files import Reference
+from .service import MAX_PROMPT, GeneratedBlock, Service, ServiceError, TakeRequest
+
+logger = logging.getLogger(__name__)
+
+CANCEL_GRACE = 0.5
+"""Seconds that a cancelled block has to end by itself before its request is answered without it."""
+WORKERS = 16
+
+Headers = dict[bytes, bytes]
+
+
+class TakeBody(BaseModel):
+    """Body of POST /v1/takes."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    reference: str = Field(description="digest of a reference that was put before", max_length=200)
+    preset: str = Field(max_length=100)
+    width: int
+    height: int
+    seed: int = Field(ge=0, lt=2**63)
+    prompt: str = Field("", max_length=MAX_PROMPT)
+    keep_reference_detail: bool = True
+
+
+class TakeAnswer(BaseModel):
+    """Answer to POST /v1/takes."""
+
+    take: str
+    block_sizes: list[int]
+    preset_digest: str
+    backend_version: str
+
+
+class ReferenceAnswer(BaseModel):
+    """Answer to PUT /v1/references/DIGEST."""
+
+    digest: str
+    views: int
+    width: int
+    height: int
+
+
+class CoverageAnswer(BaseModel):
+    """Answer to POST /v1/coverage: a share of 0 to 1 for each camera."""
+
+    coverage: list[float]
+
+
+class ErrorAnswer(BaseModel):
+    """Every answer that is no success."""
+
+    error: str
+    message: str
+
+
+def create_app(service: Service, token: str, hosts: Iterable[str], end: Callable[[], None]) -> FastAPI:
+    """The application over `service`. `hosts` are the names it may be called by, `end` ends the server."""
+    app = FastAPI(
+        title="InSpatio backend",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        responses={"default": {"model": ErrorAnswer}},
+    )
+    pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="request")
+    upload = asyncio.Semaphore(1)
+
+    async def in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(pool, functools.partial(work, *arguments))
+
+    @app.get(protocol.STATUS_PATH)
+    async def status() -> dict[str, Any]:
+        """State, versions, presets and memory."""
+        return await in_thread(service.status)
+
+    @app.head(protocol.REFERENCES_PATH + "/{digest}", status_code=204)
+    async def has_reference(digest: str) -> Response:
+        """204 when the reference with this digest is here, else 404."""
+        return Response(status_code=204 if service.has_reference(digest) else 404)
+
+    @app.put(
+        protocol.REFERENCES_PATH + "/{digest}",
+        response_model=ReferenceAnswer,
+        openapi_extra=_takes_envelope(),
+    )
+    async def put_reference(digest: str, request: Request) -> Any:
+        """Hand over a reference: header = reference.json's content, blobs = its files."""
+        async with upload:
+            body = await _body(request, protocol.ENVELOPE_TYPE, protocol.MAX_REFERENCE_BYTES)
+            return await in_thread(_put_reference, service, digest, body)
+
+    @app.post(protocol.COVERAGE_PATH, response_model=CoverageAnswer, openapi_extra=_takes_envelope())
+    async def coverage(request: Request) -> Any:
+        """The share of each target frame that the reference reaches."""
+        body = await _body(request, protocol.ENVELOPE_TYPE, protocol.MAX_CAMERAS_BYTES)
+        header, blobs = envelope.unpack(body)
+        cameras = Cameras.from_blobs(blobs)
+        reference = _field(header, "reference", str)
+        width, height = _field(header, "width", int), _field(header, "height", int)
+        shares = await _while_wanted(
+            request, pool, lambda cancelled: service.coverage(reference, width, height, cameras, cancelled)
+        )
+        return {"coverage": shares}
+
+    @app.post(
+        protocol.TAKES_PATH, status_code=201, response_model=TakeAnswer, openapi_extra=_takes_json(TakeBody)
+    )
+    async def open_take(request: Request) -> Any:
+        """Open a take of a reference."""
+        body = await _body(request, protocol.JSON_TYPE, protocol.MAX_JSON_BYTES)
+        content = envelope.parse_json(bytes(body))
+        try:
+            asked = TakeBody.model_validate(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise ServiceError(422, "invalid", f"{place}: {first['msg']}.") from None
+        return await in_thread(service.open_take, TakeRequest(**asked.model_dump()))
+
+    @app.put(protocol.TAKES_PATH + "/{take}/snapshot", status_code=204, openapi_extra=_takes_envelope())
+    async def put_snapshot(take: str, request: Request) -> Response:
+        """Put a take into the state after a finished block: blob `snapshot`."""
+        body = await _body(request, protocol.ENVELOPE_TYPE, protocol.MAX_SNAPSHOT_BYTES)
+        _, blobs = envelope.unpack(body)
+        if "snapshot" not in blobs or blobs["snapshot"].dtype != "bytes":
+            raise EnvelopeError("the blob 'snapshot' of bytes is missing")
+        await in_thread(service.restore, take, bytes(blobs["snapshot"].data))
+        return Response(status_code=204)
+
+    @app.post(
+        protocol.TAKES_PATH + "/{take}/blocks",
+        openapi_extra=_takes_envelope(),
+        response_class=Response,
+        responses={200: {"content": {protocol.ENVELOPE_TYPE: {}}, "description": "the block's frames"}},
+    )
+    async def generate(take: str, request: Request) -> Response:
+        """Generate the take's next block: header {block}, blobs frames, intrinsics, world_to_camera."""
+        body = await _body(request, protocol.ENVELOPE_TYPE, protocol.MAX_CAMERAS_BYTES)
+        header, blobs = envelope.unpack(body)
+        block, cameras = _field(header, "block", int), Cameras.from_blobs(blobs)
+        answer = await _while_wanted(
+            request, pool, lambda cancelled: _packed(service.generate(take, block, cameras, cancelled))
+        )
+        return Response(answer, media_type=protocol.ENVELOPE_TYPE)
+
+    @app.delete(protocol.TAKES_PATH + "/{take}", status_code=204)
+    async def close_take(take: str) -> Response:
+        """End a take, also while one of its blocks is being generated."""
+        service.close_take(take)
+        return Response(status_code=204)
+
+    @app.post(protocol.SHUTDOWN_PATH, status_code=202)
+    async def shutdown() -> Response:
+        """End the backend."""
+        end()
+        return Response(status_code=202)
+
+    _add_error_handlers(app)
+    app.add_middleware(Gate, token=token, hosts=frozenset(hosts))
+    return app
+
+
+class Gate:
+    """Lets a request in that names a known host, carries the token and speaks our protocol."""
+
+    def __init__(self, app: ASGIApp, token: str, hosts: frozenset[str]) -> None:
+        self._app = app
+        self._authorization = f"Bearer {token}".encode()
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        refusal = self._refusal(dict(scope["headers"])) if scope["type"] == "http" else _bad("HTTP only.")
+        await (self._app if refusal is None else refusal)(scope, receive, send)
+
+    def _refusal(self, headers: Headers) -> Response | None:
+        host = headers.get(b"host", b"").decode("latin-1").lower()
+        if _host_name(host) not in self._hosts:
+            return _bad(f"This backend is not called {host!r}.")
+        # Compared in constant time: the time taken must not tell how much of a guess is right.
+        if not hmac.compare_digest(headers.get(b"authorization", b""), self._authorization):
+            return _error(
+                401, "unauthorized", "The token is missing or wrong: start the backend from the add-on."
+            )
+        spoken = headers.get(protocol.PROTOCOL_HEADER.lower().encode(), b"").decode("latin-1")
+        if spoken != str(protocol.PROTOCOL_VERSION):
+            return _error(
+                426,
+                "protocol_mismatch",
+                f"The backend speaks protocol {protocol.PROTOCOL_VERSION}, the client {spoken or 'none'}: "
+                "install the same version of both.",
+            )
+        return None
+
+
+def _host_name(host: str) -> str:
+    """The name in a Host header, without the port."""
+    if host.startswith("["):
+        return host[1 : host.find("]")]
+    return host.rsplit(":", 1)[0]
+
+
+async def _body(request: Request, kind: str, limit: int) -> bytearray:
+    """The request's body, of the right type and within its limit; nothing is kept of one that is not."""
+    stated = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if stated != kind:
+        raise ServiceError(415, "wrong_type", f"The content type must be {kind}, got {stated or 'none'}.")
+    length = request.headers.get("content-length", "")
+    if not length.isdigit():
+        raise ServiceError(
+            411, "length_required", "The body's length must be stated: chunks are not accepted."
+        )
+    if int(length) > limit:
+        raise ServiceError(413, "too_large", f"The body has {length} bytes, at most {limit} are allowed.")
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+    except ClientDisconnect:
+        raise ServiceError(400, "bad_request", "The body ended early.") from None
+    return body
+
+
+async def _while_wanted(
+    request: Request, pool: ThreadPoolExecutor, work: Callable[[threading.Event], Any]
+) -> Any:
+    """Run `work(cancelled)` on a thread; sets `cancelled` when the client is gone, and answers soon once it is set."""
+    cancelled = threading.Event()
+    working = asyncio.get_running_loop().run_in_executor(pool, work, cancelled)
+    gone = asyncio.create_task(_gone(request.receive))
+    try:
+        while not cancelled.is_set():
+            await asyncio.wait({working, gone}, timeout=0.05, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                return working.result()
+            if gone.done():
+                cancelled.set()
+        await asyncio.wait({working}, timeout=CANCEL_GRACE)
+        if working.done():
+            return working.result()
+        working.add_done_callback(lambda done: done.exception())  # Ends later, to no one's interest.
+        raise ServiceError(409, "cancelled", "The take was cancelled.")
+    finally:
+        gone.cancel()
+
+
+async def _gone(receive: Callable[[], Any]) -> None:
+    """Returns when the client has closed the connection."""
+    message: Message = await receive()
+    while message["type"] != "http.disconnect":
+        message = await receive()
+
+
+def _put_reference(service: Service, digest: str, body: bytearray) -> dict[str, Any]:
+    header, blobs = envelope.unpack(body)
+    if any(blob.dtype != "bytes" for blob in blobs.values()):
+        raise EnvelopeError("a reference's files are sent as bytes")
+    files = {name: memoryview(blob.data) for name, blob in blobs.items()}
+    return service.put_reference(digest, Reference.from_json(header), files)
+
+
+def _packed(made: GeneratedBlock) -> bytes:
+    header = {
+        "block": made.block,
+        "coverage": made.coverage,
+        "milliseconds": made.milliseconds,
+        "peak_mb": made.peak_mb,
+    }
+    frames = [Blob.of(f"frame_{index}", frame) for index, frame in enumerate(made.frames)]
+    return envelope.pack(header, [*frames, Blob.of("snapshot", made.snapshot)])
+
+
+def _field(header: dict[str, Any], name: str, kind: type) -> Any:
+    value = header.get(name)
+    if type(value) is not kind:
+        raise EnvelopeError(f"the header's {name} must be {'a text' if kind is str else 'a whole number'}")
+    return value
+
+
+def _error(status: int, code: str, message: str) -> JSONResponse:
+    return JSONResponse({"error": code, "message": message}, status)
+
+
+def _bad(message: str) -> JSONResponse:
+    return _error(400, "bad_request", message)
+
+
+def _add_error_handlers(app: FastAPI) -> None:
+    @app.exception_handler(ServiceError)
+    async def refused(_: Request, error: ServiceError) -> Response:
+        return _error(error.status, error.code, error.message)
+
+    async def malformed(_: Request, error: Exception) -> Response:
+        text = str(error)
+        return _bad(f"{text[:1].upper()}{text[1:]}.".replace("..", "."))
+
+    for kind in (EnvelopeError, CameraError, FileFormatError):
+        app.add_exception_handler(kind, malformed)
+
+    @app.exception_handler(HTTPException)
+    async def no_such_path(request: Request, error: HTTPException) -> Response:
+        if error.status_code in (404, 405):
+            return _error(
+                error.status_code,
+                "not_found",
+                f"There is no {request.method} {request.url.path} in this version.",
+            )
+        return _error(error.status_code, "bad_request", str(error.detail))
+
+    @app.exception_handler(Exception)
+    async def unforeseen(_: Request, error: Exception) -> Response:
+        logger.exception("a request failed", exc_info=error)
+        return _error(500, "internal", f"The backend failed ({type(error).__name__}): its log says more.")
+
+
+def _takes_envelope() -> dict[str, Any]:
+    schema = {"type": "string", "format": "binary"}
+    return {"requestBody": {"required": True, "content": {protocol.ENVELOPE_TYPE: {"schema": schema}}}}
+
+
+def _takes_json(model: type[BaseModel]) -> dict[str, Any]:
+    schema = json.loads(json.dumps(model.model_json_schema()))
+    return {"requestBody": {"required": True, "content": {protocol.JSON_TYPE: {"schema": schema}}}}

@@ -1,0 +1,356 @@
+"""What the backend does, without HTTP: worlds by digest, takes by id, one generation at a time.
+
+    put_reference -> open_take -> (restore) -> generate, generate, ... -> close_take
+
+Methods are called from several threads. A block computes on the thread that asked for it and waits for its turn
+there; cancelling is an event that the generation looks at between layers. Errors are `ServiceError`s that
+carry the code of docs/protocol.md.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+
+from . import __version__, protocol
+from .coverage import coverage_of
+from .memory import memory_mb, peak_mb
+from .model.sampler import Cancelled
+from .pictures import encode_pngs
+from .presets import LoadedPreset, PresetError, find_preset, load_preset, presets
+from .protocol.blocks import BLOCK_SIZES
+from .protocol.cameras import Cameras
+from .protocol.files import Reference
+from .session import Block, CameraBlock, Session, SessionError, check_size
+from .world import World, WorldError, decode_world, digest_of
+
+logger = logging.getLogger(__name__)
+
+MAX_TARGET_SIDE = 4096
+MAX_PROMPT = 10_000
+MAX_WORLD_BYTES = 2 * 1024 * protocol.MIB
+"""Memory that kept worlds may take together; the oldest go first, the newest always stays."""
+
+
+class ServiceError(Exception):
+    """A request cannot be served: `code` and HTTP `status` of docs/protocol.md, and a sentence."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+
+
+class Generating(Protocol):
+    """What the service needs of a `Session`."""
+
+    @property
+    def next_block(self) -> int: ...
+    def step(self, cameras: CameraBlock, cancelled: Callable[[], bool]) -> Block: ...
+    def snapshot(self) -> bytes: ...
+    def restore(self, data: bytes) -> None: ...
+
+
+@dataclass(frozen=True)
+class TakeRequest:
+    """What a take is made of; `reference` is a digest."""
+
+    reference: str
+    preset: str
+    width: int
+    height: int
+    seed: int
+    prompt: str = ""
+    keep_reference_detail: bool = True
+
+
+@dataclass(frozen=True)
+class GeneratedBlock:
+    """One block, ready to be sent: PNG files, coverage of each frame, times, and the state after it."""
+
+    block: int
+    frames: list[bytes]
+    coverage: list[float]
+    milliseconds: dict[str, float]
+    peak_mb: float
+    snapshot: bytes
+
+
+@dataclass
+class _Take:
+    """An open take. `cancelled` is the event of the block it generates or waits to generate, if it does."""
+
+    id: str
+    session: Generating
+    preset_digest: str
+    used: float = field(default_factory=time.monotonic)
+    cancelled: threading.Event | None = None
+
+
+class Service:
+    """The backend's state. `load` and `make_session` are replaced in tests only."""
+
+    def __init__(
+        self,
+        load: Callable[[str], LoadedPreset] = load_preset,
+        make_session: Callable[..., Generating] = Session,
+    ) -> None:
+        self._load = load
+        self._make_session = make_session
+        self._lock = threading.Lock()
+        self._turn = threading.Lock()
+        self._loading = threading.Lock()
+        self._worlds: dict[str, World] = {}
+        self._takes: dict[str, _Take] = {}
+        self._loaded: dict[str, LoadedPreset] = {}
+        self._generating = 0
+
+    def status(self) -> dict[str, Any]:
+        """State, versions, presets, memory in megabytes, pid."""
+        import os
+
+        state = "loading" if self._loading.locked() else "generating" if self._generating else "idle"
+        return {
+            "state": state,
+            "version": __version__,
+            "protocol": protocol.PROTOCOL_VERSION,
+            "presets": [preset.to_json() for preset in presets()],
+            "memory_mb": memory_mb(),
+            "peak_mb": peak_mb(),
+            "pid": os.getpid(),
+        }
+
+    def warm(self, preset_id: str) -> None:
+        """Load a preset now rather than with the first take. Raises PresetError."""
+        with self._loading:
+            if preset_id not in self._loaded:
+                self._loaded = {preset_id: self._load(preset_id)}
+
+    def has_reference(self, digest: str) -> bool:
+        """Whether the world of this digest is kept; asking counts as using it."""
+        with self._lock:
+            world = self._worlds.pop(digest, None)
+            if world is not None:
+                self._worlds[digest] = world
+        return world is not None
+
+    def put_reference(
+        self, digest: str, reference: Reference, files: Mapping[str, memoryview]
+    ) -> dict[str, Any]:
+        """Decode a reference and keep its world under its digest. Raises ServiceError."""
+        missing = [name for name in reference.file_names if name not in files]
+        if missing:
+            raise ServiceError(400, "bad_request", f"The reference's file {missing[0]} was not sent.")
+        if digest_of(reference, files) != digest:
+            raise ServiceError(
+                409, "digest_mismatch", "The reference changed while it was sent: send it again."
+            )
+        try:
+            world = decode_world(reference, files)
+        except WorldError as error:
+            raise ServiceError(400, "bad_request", str(error)) from None
+        except MemoryError:
+            raise _out_of_memory() from None
+        with self._lock:
+            self._worlds.pop(digest, None)
+            self._worlds[digest] = world
+            while len(self._worlds) > 1 and (
+                len(self._worlds) > protocol.MAX_REFERENCES
+                or sum(kept.bytes for kept in self._worlds.values()) > MAX_WORLD_BYTES
+            ):
+                del self._worlds[next(iter(self._worlds))]
+        return {
+            "digest": digest,
+            "views": len(reference.views),
+            "width": reference.width,
+            "height": reference.height,
+        }
+
+    def coverage(
+        self, digest: str, width: int, height: int, cameras: Cameras, cancelled: threading.Event
+    ) -> list[float]:
+        """The share of each target frame that the reference reaches, measured small. Raises ServiceError."""
+        world = self._world(digest)
+        if not 1 <= width <= MAX_TARGET_SIDE or not 1 <= height <= MAX_TARGET_SIDE:
+            raise ServiceError(422, "invalid", f"Width and height must be 1 to {MAX_TARGET_SIDE}.")
+        if len(cameras) > protocol.MAX_COVERAGE_CAMERAS:
+            raise ServiceError(422, "invalid", f"At most {protocol.MAX_COVERAGE_CAMERAS} cameras at a time.")
+        try:
+            return coverage_of(world, camera_block(cameras), width, height, cancelled.is_set)
+        except Cancelled:
+            raise _cancelled() from None
+
+    def open_take(self, request: TakeRequest) -> dict[str, Any]:
+        """Open a take, loading its preset if need be; at most MAX_TAKES stay open. Raises ServiceError."""
+        world = self._world(request.reference)
+        try:
+            preset = find_preset(request.preset)
+            check_size(preset.multiple, request.width, request.height)
+            if max(request.width, request.height) > MAX_TARGET_SIDE:
+                raise SessionError(f"Width and height must be at most {MAX_TARGET_SIDE}.")
+            self.warm(request.preset)
+            loaded = self._loaded[request.preset]
+            session = self._make_session(
+                loaded,
+                world,
+                request.width,
+                request.height,
+                request.seed,
+                request.prompt or None,
+                request.keep_reference_detail,
+            )
+        except (PresetError, SessionError) as error:
+            raise ServiceError(422, "invalid", str(error)) from None
+        take = _Take(secrets.token_hex(8), session, loaded.digest)
+        with self._lock:
+            if len(self._takes) >= protocol.MAX_TAKES:
+                idle = [kept for kept in self._takes.values() if kept.cancelled is None]
+                if not idle:
+                    raise ServiceError(
+                        409, "busy", f"{protocol.MAX_TAKES} takes are being generated: wait for one."
+                    )
+                del self._takes[min(idle, key=lambda kept: kept.used).id]
+            self._takes[take.id] = take
+        return {
+            "take": take.id,
+            "block_sizes": list(BLOCK_SIZES),
+            "preset_digest": loaded.digest,
+            "backend_version": __version__,
+        }
+
+    def restore(self, take_id: str, snapshot: bytes) -> None:
+        """Put a take into the state after a finished block. Raises ServiceError."""
+        take = self._take(take_id)
+        with self._my_turn(take, threading.Event()):
+            try:
+                take.session.restore(snapshot)
+            except SessionError as error:
+                raise ServiceError(400, "bad_request", str(error)) from None
+
+    def generate(
+        self, take_id: str, block: int, cameras: Cameras, cancelled: threading.Event
+    ) -> GeneratedBlock:
+        """Generate a take's next block, waiting for other takes first; ends soon after `cancelled` is set.
+
+        Raises ServiceError.
+        """
+        take = self._take(take_id)
+        with self._my_turn(take, cancelled):
+            if block != take.session.next_block:
+                raise ServiceError(
+                    409, "out_of_order", f"Block {take.session.next_block} of the take is next, not {block}."
+                )
+            try:
+                made = take.session.step(camera_block(cameras), cancelled.is_set)
+                return _encoded(block, made, take.session)
+            except Cancelled:
+                raise _cancelled() from None
+            except SessionError as error:
+                raise ServiceError(400, "bad_request", str(error)) from None
+            except (MemoryError, RuntimeError) as error:
+                if isinstance(error, MemoryError) or "memory" in str(error).lower():
+                    logger.exception("out of memory")
+                    raise _out_of_memory() from None
+                raise
+
+    def close_take(self, take_id: str) -> None:
+        """End a take, also while it generates. Raises ServiceError when there is none of this id."""
+        with self._lock:
+            take = self._takes.pop(take_id, None)
+            if take is not None and take.cancelled is not None:
+                take.cancelled.set()
+        if take is None:
+            raise _not_found("take")
+
+    def close(self) -> None:
+        """Cancel everything; the process is about to end."""
+        with self._lock:
+            for take in self._takes.values():
+                if take.cancelled is not None:
+                    take.cancelled.set()
+            self._takes.clear()
+
+    def _world(self, digest: str) -> World:
+        if not self.has_reference(digest):
+            raise _not_found("reference")
+        with self._lock:
+            return self._worlds[digest]
+
+    def _take(self, take_id: str) -> _Take:
+        with self._lock:
+            take = self._takes.get(take_id)
+        if take is None:
+            raise _not_found("take")
+        return take
+
+    def _claim(self, take: _Take, cancelled: threading.Event) -> bool:
+        """Make this the one call that computes for the take; False while a cancelled one has not ended yet."""
+        with self._lock:
+            if take.id not in self._takes or cancelled.is_set():
+                raise _cancelled()
+            if take.cancelled is None:
+                take.cancelled = cancelled
+                return True
+            if not take.cancelled.is_set():
+                raise ServiceError(409, "out_of_order", "A block of this take is being generated already.")
+            return False
+
+    @contextmanager
+    def _my_turn(self, take: _Take, cancelled: threading.Event) -> Iterator[None]:
+        """Hold the turn to compute for this take; waits for it, or raises when the take is cancelled meanwhile."""
+        while not self._claim(take, cancelled):
+            time.sleep(0.02)
+        try:
+            while not self._turn.acquire(timeout=0.05):
+                if cancelled.is_set():
+                    raise _cancelled()
+            self._generating += 1
+            try:
+                yield
+            finally:
+                self._generating -= 1
+                self._turn.release()
+        finally:
+            with self._lock:
+                take.cancelled = None
+                take.used = time.monotonic()
+
+
+def camera_block(cameras: Cameras) -> CameraBlock:
+    """Cameras as the tensors that a session takes."""
+    return CameraBlock(
+        torch.tensor(cameras.frames, dtype=torch.float64),
+        torch.tensor(cameras.intrinsics, dtype=torch.float64).view(-1, 3, 3),
+        torch.tensor(cameras.world_to_camera, dtype=torch.float64).view(-1, 4, 4),
+    )
+
+
+def _encoded(block: int, made: Block, session: Generating) -> GeneratedBlock:
+    start = time.perf_counter()
+    frames = encode_pngs(made.frames)
+    snapshot = session.snapshot()
+    milliseconds = {**made.milliseconds, "png": round((time.perf_counter() - start) * 1000, 2)}
+    return GeneratedBlock(block, frames, made.coverage, milliseconds, peak_mb(), snapshot)
+
+
+def _not_found(what: str) -> ServiceError:
+    return ServiceError(404, "not_found", f"The backend has no such {what}; it may have been restarted.")
+
+
+def _cancelled() -> ServiceError:
+    return ServiceError(409, "cancelled", "The take was cancelled.")
+
+
+def _out_of_memory() -> ServiceError:
+    return ServiceError(
+        507, "out_of_memory", "There is not enough memory: close other programs, or choose a smaller size."
+    )

@@ -1,0 +1,303 @@
+"""A session: one running take or preview, a block at a time, with all causal state in it.
+
+One block of tiny at 256x144, n = 9 frames first, then 12:
+
+    cameras (n)                      -> render: colour (n,3,144,256) with holes, known (n,144,256)     constraint
+    filled render, known             -> render latents (1,3,C,18,32), mask latents (1,3,4,18,32)       encode
+    reference at these times         -> reference latents (1,3,C,18,32)                                 encode
+    reference | previous prediction  -> cache                                                           prefill
+    noise of (seed, block)           -> latents (1,3,C,18,32) in four steps                             denoise
+    latents                          -> frames (n,3,144,256)                                            decode
+    frames, render                   -> frames with the reference's detail -> uint8 (n,144,256,3)       finish
+
+A step that fails or is cancelled leaves the session as it was before, so the same block can be asked for
+again. `snapshot` is the state between two blocks: a session restored from it goes on bit for bit as the one
+it was taken of would have.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from .constraint.fill import fill_holes
+from .constraint.mask import mask_latents
+from .constraint.splat import Render
+from .constraint.views import choose_views
+from .context import MovingContext, ReferenceContext, StillContext, render_world
+from .finish import finish
+from .model.sampler import Cancelled, sample_block
+from .presets import LoadedPreset
+from .protocol.blocks import block_size
+from .world import World
+
+Cancel = Callable[[], bool]
+SNAPSHOT_FORM = "inspatio-session"
+
+
+class SessionError(ValueError):
+    """A session cannot be made, stepped or restored with what it was given; the message says why."""
+
+
+@dataclass(frozen=True)
+class CameraBlock:
+    """The target cameras of one block: frames (n,), intrinsics (n, 3, 3), world_to_camera (n, 4, 4), float64."""
+
+    frames: Tensor
+    intrinsics: Tensor
+    world_to_camera: Tensor
+
+
+@dataclass(frozen=True)
+class Block:
+    """What a step yields: frames uint8 (n, H, W, 3), coverage (n,) 0..1, milliseconds per stage."""
+
+    frames: np.ndarray
+    coverage: list[float]
+    milliseconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _State:
+    """Everything that a later block depends on."""
+
+    block: int = 0
+    previous: Tensor | None = None
+    render: dict[str, Tensor] = field(default_factory=dict)
+    reference: dict[str, Tensor] = field(default_factory=dict)
+    decoder: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Session:
+    """Generates the blocks of one take in order; see the module's docstring."""
+
+    def __init__(
+        self,
+        preset: LoadedPreset,
+        world: World,
+        width: int,
+        height: int,
+        seed: int,
+        prompt: str | None = None,
+        keep_reference_detail: bool = True,
+    ) -> None:
+        check_size(preset.preset.multiple, width, height)
+        self._preset = preset
+        self._world = world
+        self._height, self._width = height, width
+        self._seed = seed
+        self._prompt = prompt or ""
+        self._keep_reference_detail = keep_reference_detail
+        self._context: ReferenceContext = _context(preset, world, height, width)
+        self._state = _State()
+        self._take_up(self._state)
+
+    @property
+    def next_block(self) -> int:
+        """Number of the block that the next step generates."""
+        return self._state.block
+
+    @torch.inference_mode()
+    def step(self, cameras: CameraBlock, cancelled: Cancel = lambda: False) -> Block:
+        """Generate the next block. Raises SessionError for a wrong number of cameras, Cancelled when asked to."""
+        expected = block_size(self._state.block)
+        if len(cameras.frames) != expected:
+            raise SessionError(f"Block {self._state.block} has {expected} frames, got {len(cameras.frames)}.")
+        try:
+            with _interruptible(self._preset, cancelled):
+                return self._step(cameras, cancelled)
+        except BaseException:
+            self._take_up(self._state)
+            raise
+
+    def _step(self, cameras: CameraBlock, cancelled: Cancel) -> Block:
+        clock = _Stages(cancelled)
+        block, device = self._state.block, self._preset.device.torch_device
+        with clock.stage("render"):
+            render = render_world(
+                self._world,
+                cameras.frames,
+                cameras.intrinsics,
+                cameras.world_to_camera,
+                self._height,
+                self._width,
+            )
+            picture = fill_holes(render) if self._preset.preset.hole_fill else render.colour
+        with clock.stage("encode"):
+            render_latents = self._encoder.push(picture[None].to(device))
+            mask = mask_latents(render.known, first=block == 0)[None].to(device)
+            reference = self._context.latents(block, cameras.frames, self._views(render))
+        with clock.stage("prefill"):
+            cache = self._preset.dit.prefill(reference, self._state.previous, None)
+        with clock.stage("denoise"):
+            x0 = sample_block(
+                self._preset.dit,
+                cache,
+                mask,
+                render_latents,
+                self._noise(block, 0, render_latents),
+                lambda step: self._noise(block, step + 1, render_latents),
+                None,
+                cancelled,
+            )
+        with clock.stage("decode"):
+            frames = self._decoder.push(x0)[0].float().cpu()
+        with clock.stage("finish"):
+            if self._keep_reference_detail:
+                frames = finish(frames, render)
+            codes = ((frames.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+            pictures = np.ascontiguousarray(rearrange(codes, "n c h w -> n h w c").numpy())
+        self._state = _State(
+            block + 1, x0, self._encoder.state(), self._context.state(), self._decoder.state()
+        )
+        return Block(pictures, render.known.float().mean(dim=(1, 2)).tolist(), clock.milliseconds)
+
+    def _views(self, render: Render) -> list[int]:
+        """The view that each of the block's three context latents shows."""
+        if self._world.kind != "stills":
+            return [0, 0, 0]
+        return list(choose_views(render.per_view_known))
+
+    def _noise(self, block: int, step: int, like: Tensor) -> Tensor:
+        """Noise of a block: of its start (step 0), or added after `step` denoising steps. Same on every device."""
+        key = hashlib.sha256(f"inspatio {self._seed} {block} {step}".encode()).digest()
+        generator = torch.Generator().manual_seed(int.from_bytes(key[:8], "little") >> 1)
+        return torch.randn(like.shape, generator=generator).to(like)
+
+    def snapshot(self) -> bytes:
+        """The state after the last finished block, as safetensors."""
+        from safetensors.torch import save
+
+        state = self._state
+        tensors = {
+            f"{part}.{name}": tensor.detach().cpu().contiguous().clone()
+            for part, held in (
+                ("render", state.render),
+                ("reference", state.reference),
+                ("decoder", state.decoder),
+            )
+            for name, tensor in held.items()
+        }
+        if state.previous is not None:
+            tensors["previous"] = state.previous.cpu().contiguous().clone()
+        return save(tensors, {**self._identity(), "block": str(state.block)})
+
+    def restore(self, data: bytes) -> None:
+        """Go on from a snapshot. Raises SessionError for one of another session, or one that is damaged."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+
+        try:
+            said = _metadata(data)
+            tensors = load(data)
+        except (SafetensorError, ValueError) as error:
+            raise SessionError(f"The saved state is damaged ({error}): start a new take.") from None
+        for name, value in self._identity().items():
+            if said.get(name) != value:
+                raise SessionError(f"The saved state belongs to another take (its {name} differs).")
+        if not said.get("block", "").isdigit() or any(not _finite(tensor) for tensor in tensors.values()):
+            raise SessionError("The saved state is damaged: start a new take.")
+        device = self._preset.device.torch_device
+        parts: dict[str, dict[str, Tensor]] = {"render": {}, "reference": {}, "decoder": {}}
+        previous = None
+        for name, tensor in tensors.items():
+            part, _, inner = name.partition(".")
+            if name == "previous":
+                previous = tensor.to(device)
+            elif part in parts:
+                parts[part][inner] = tensor.to(device)
+        state = _State(int(said["block"]), previous, **parts)
+        try:
+            self._take_up(state)
+        except (KeyError, RuntimeError, ValueError) as error:
+            self._take_up(self._state)
+            raise SessionError(f"The saved state is damaged ({error}): start a new take.") from None
+        self._state = state
+
+    def _identity(self) -> dict[str, str]:
+        """What a snapshot must have in common with the session that takes it up."""
+        return {
+            "form": SNAPSHOT_FORM,
+            "preset": self._preset.digest,
+            "size": f"{self._width}x{self._height}",
+            "seed": str(self._seed),
+            "prompt": hashlib.sha256(self._prompt.encode()).hexdigest(),
+        }
+
+    def _take_up(self, state: _State) -> None:
+        """Fresh codec streams that stand where `state` does."""
+        self._encoder, self._decoder = self._preset.codec.encoder(), self._preset.codec.decoder()
+        self._context.restart()
+        if state.block:
+            self._encoder.restore(state.render)
+            self._decoder.restore(state.decoder)
+            self._context.restore(state.reference)
+
+
+def check_size(multiple: int, width: int, height: int) -> None:
+    """Raises SessionError unless both sides are positive multiples of `multiple`."""
+    if width < multiple or height < multiple or width % multiple or height % multiple:
+        raise SessionError(f"Width and height must be multiples of {multiple}, got {width}x{height}.")
+
+
+def _context(preset: LoadedPreset, world: World, height: int, width: int) -> ReferenceContext:
+    device = preset.device.torch_device
+    if world.kind == "moving":
+        return MovingContext(preset.codec, world, height, width, device)
+    return StillContext(preset.codec, world, height, width, device)
+
+
+@contextmanager
+def _interruptible(preset: LoadedPreset, cancelled: Cancel) -> Iterator[None]:
+    """Ask `cancelled` before every layer of generator and autoencoder, so that long passes end soon, too."""
+
+    def check(*_: object) -> None:
+        if cancelled():
+            raise Cancelled
+
+    networks = [network for network in (preset.dit, preset.codec) if isinstance(network, nn.Module)]
+    hooks = [module.register_forward_pre_hook(check) for network in networks for module in network.modules()]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+class _Stages:
+    """Times the stages of a step, and ends it between two of them when it is cancelled."""
+
+    def __init__(self, cancelled: Cancel) -> None:
+        self._cancelled = cancelled
+        self.milliseconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        if self._cancelled():
+            raise Cancelled
+        start = time.perf_counter()
+        yield
+        self.milliseconds[name] = round((time.perf_counter() - start) * 1000, 2)
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    """The metadata of safetensors bytes."""
+    length = int.from_bytes(data[:8], "little")
+    if not 2 <= length <= min(len(data) - 8, 1 << 20):
+        raise ValueError("no header")
+    header = json.loads(data[8 : 8 + length])
+    said = header.get("__metadata__") if isinstance(header, dict) else None
+    return said if isinstance(said, dict) else {}
+
+
+def _finite(tensor: Tensor) -> bool:
+    return not tensor.is_floating_point() or bool(tensor.isfinite().all())

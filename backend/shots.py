@@ -1,0 +1,107 @@
+"""`inspatio shot FOLDER`: a take of a shot folder without Blender and without a server.
+
+FOLDER/shot.json, FOLDER/reference/...  ->  FOLDER/take_001/0001.png ..., take.json
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from . import __version__
+from .memory import peak_mb
+from .pictures import encode_pngs
+from .presets import LoadedPreset, PresetError, load_preset
+from .protocol.disk import FileFormatError
+from .protocol.files import Shot, read_shot, read_take
+from .protocol.takes import ContinueError, TakeWriteError, TakeWriter, take_folders
+from .service import camera_block
+from .session import Session, SessionError
+from .world import WorldError, load_world
+
+Show = Callable[[str], None]
+
+
+class ShotError(Exception):
+    """A shot cannot be generated; the message says why and what to do."""
+
+
+def generate_shot(
+    folder: Path,
+    preset_id: str | None = None,
+    seed: int | None = None,
+    number: int | None = None,
+    show: Show = lambda line: None,
+    load: Callable[[str], LoadedPreset] = load_preset,
+) -> Path:
+    """Generate a take of the shot in `folder` and return the take's folder.
+
+    `number` continues that take instead, 0 the newest. `show` is given a line of progress after every block.
+    Raises ShotError; KeyboardInterrupt leaves a take that says "cancelled" and can be continued.
+    """
+    try:
+        if number is None:
+            shot = read_shot(folder)
+            shot = replace(shot, preset=preset_id or shot.preset, seed=shot.seed if seed is None else seed)
+        else:
+            take_folder = _take_folder(folder, number)
+            shot = read_take(take_folder).shot
+        world, reference_digest = load_world(folder / shot.reference)
+        preset = load(shot.preset)
+        session = Session(
+            preset, world, shot.width, shot.height, shot.seed, shot.prompt or None, shot.keep_reference_detail
+        )
+        if number is None:
+            writer = TakeWriter.create(folder, shot, reference_digest, preset.digest, __version__)
+        else:
+            writer, snapshot = TakeWriter.resume(take_folder, reference_digest, preset.digest)
+            if snapshot is not None:
+                session.restore(snapshot)
+    except (FileFormatError, WorldError, PresetError, SessionError, ContinueError, TakeWriteError) as error:
+        raise ShotError(str(error)) from error
+    _generate(session, shot, writer, show)
+    return writer.folder
+
+
+def _generate(session: Session, shot: Shot, writer: TakeWriter, show: Show) -> None:
+    """Generate and write the blocks that are missing."""
+    began, already = time.monotonic(), writer.take.frames_done
+    try:
+        while not writer.done:
+            start = time.monotonic()
+            made = session.step(camera_block(shot.cameras.block(writer.next_block)))
+            encoding = time.perf_counter()
+            frames = encode_pngs(made.frames)
+            png = round((time.perf_counter() - encoding) * 1000, 2)
+            writer.write_block(
+                frames,
+                session.snapshot(),
+                made.coverage,
+                seconds=time.monotonic() - start,
+                milliseconds={**made.milliseconds, "png": png},
+                peak_mb=peak_mb(),
+            )
+            done, total = writer.take.frames_done, len(shot.cameras)
+            rate = (done - already) / (time.monotonic() - began)
+            left = f"{rate:.1f} a second, {(total - done) / rate:.0f} s left"
+            show(f"{writer.folder.name}: {done} of {total} frames, {left}")
+        writer.finish()
+    except KeyboardInterrupt:
+        writer.cancel()
+        raise
+    except TakeWriteError as error:
+        raise ShotError(str(error)) from error
+    except Exception as error:
+        writer.fail(f"The backend failed: {error}")
+        raise
+
+
+def _take_folder(folder: Path, number: int) -> Path:
+    """The folder of a take by its number, or of the newest for 0."""
+    takes = take_folders(folder)
+    found = [path for taken, path in takes if number in (0, taken)]
+    if not found:
+        raise ShotError(f"There is no take{f' {number}' if number else ''} in {folder} to continue.")
+    return found[-1]

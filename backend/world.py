@@ -1,0 +1,235 @@
+"""A reference, decoded and checked: tensors ready for the constraint.
+
+    reference.json + files' bytes  ->  colour (V,3,H,W), depth (V,H,W), intrinsics (V,3,3), world_to_camera (V,4,4)
+
+The files may come from anyone, so each is measured by its header before it is decoded: a picture or depth map
+that is not of the reference's size, or claims more than it holds, takes no memory. Depth is brought to one form:
+sky is inf, and "no depth" (0, negative, NaN) is 0.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .protocol.disk import FileFormatError, read_chunks
+from .protocol.files import Reference, View, read_reference
+from .protocol.references import Digest
+
+MAX_WORLD_PIXELS = 256 * 1024 * 1024
+"""Pixels of all views together: 7 bytes of memory each."""
+MAX_EXR_CHANNELS = 64
+SKY = 1e9
+
+Bytes = bytes | memoryview
+
+
+class WorldError(ValueError):
+    """A reference cannot be used as a world; the message names the file and says why."""
+
+
+@dataclass(frozen=True)
+class World:
+    """A reference ready to be entered.
+
+    kind: "still", "stills" or "moving".
+    colour (V, 3, H, W): uint8 codes as decoded (a quarter of the memory), or float32 in [-1, 1].
+    depth (V, H, W): float32 planar z; inf is sky, 0 is "no depth".
+    intrinsics (V, 3, 3), world_to_camera (V, 4, 4), frames (V,): float64.
+    """
+
+    kind: str
+    colour: Tensor
+    depth: Tensor
+    intrinsics: Tensor
+    world_to_camera: Tensor
+    frames: Tensor
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the views."""
+        return self.depth.shape[-2], self.depth.shape[-1]
+
+    @property
+    def bytes(self) -> int:
+        """Memory that the views take."""
+        return self.colour.nbytes + self.depth.nbytes
+
+    def pictures(self, views: Sequence[int] | slice) -> Tensor:
+        """Colour of some views as float32 in [-1, 1], (N, 3, H, W)."""
+        colour = self.colour[views if isinstance(views, slice) else list(views)]
+        return colour.float() / 127.5 - 1 if colour.dtype == torch.uint8 else colour
+
+    def views_at(self, frames: Tensor) -> list[int]:
+        """The view that is the world at each scene frame (n,): the nearest in time, the earlier of two."""
+        distance = (self.frames[None, :] - frames.to(self.frames)[:, None]).abs()
+        return distance.argmin(dim=1).tolist()
+
+
+def load_world(folder: Path) -> tuple[World, str]:
+    """World and digest of a reference folder. Raises FileFormatError or WorldError."""
+    reference = read_reference(folder)
+    files = {name: b"".join(read_chunks(folder / name)) for name in reference.file_names}
+    return decode_world(reference, files), digest_of(reference, files)
+
+
+def digest_of(reference: Reference, files: Mapping[str, Bytes]) -> str:
+    """The digest that `references.reference_digest` gives for the same folder on disk."""
+    digest = Digest(reference)
+    for name in reference.file_names:
+        digest.start_file(name, len(files[name]))
+        digest.update(files[name])
+    return digest.hexdigest()
+
+
+def decode_world(reference: Reference, files: Mapping[str, Bytes]) -> World:
+    """Decode every view. `files` holds the bytes of each file that the views name. Raises WorldError."""
+    missing = [name for name in reference.file_names if name not in files]
+    if missing:
+        raise WorldError(f"The reference's file {missing[0]} is missing.")
+    count, height, width = len(reference.views), reference.height, reference.width
+    if count * height * width > MAX_WORLD_PIXELS:
+        raise WorldError(
+            f"A reference of {count} views of {width}x{height} pixels is too large: "
+            "capture fewer frames, or at a lower resolution."
+        )
+    for view in reference.views:
+        _measure(view, files, height, width)
+    colour = torch.empty(count, 3, height, width, dtype=torch.uint8)
+    depth = torch.empty(count, height, width, dtype=torch.float32)
+
+    def decode(index: int) -> None:
+        view = reference.views[index]
+        colour[index] = torch.from_numpy(_decode_png(view.colour, files[view.colour], height, width))
+        depth[index] = torch.from_numpy(_decode_depth(view.depth, files[view.depth], height, width))
+
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        list(pool.map(decode, range(count)))
+    return World(
+        reference.kind,
+        colour,
+        depth,
+        torch.tensor([v.intrinsics for v in reference.views], dtype=torch.float64).view(-1, 3, 3),
+        torch.tensor([v.world_to_camera for v in reference.views], dtype=torch.float64).view(-1, 4, 4),
+        torch.tensor([v.frame for v in reference.views], dtype=torch.float64),
+    )
+
+
+def _measure(view: View, files: Mapping[str, Bytes], height: int, width: int) -> None:
+    """Refuse a view whose files do not claim to be what is expected, from their headers alone."""
+    found = _png_size(view.colour, files[view.colour])
+    if found != (width, height):
+        raise WorldError(f"{view.colour} is {found[0]}x{found[1]} pixels, the reference is {width}x{height}.")
+    if view.depth.lower().endswith(".npy"):
+        _npy_values(view.depth, files[view.depth], height, width)
+    else:
+        _exr_channel(view.depth, files[view.depth], height, width)
+
+
+def _png_size(name: str, data: Bytes) -> tuple[int, int]:
+    header = bytes(data[:26])
+    if len(header) < 26 or header[:8] != b"\x89PNG\r\n\x1a\n" or header[12:16] != b"IHDR":
+        raise WorldError(f"{name} is not a PNG.")
+    if header[24] > 8:
+        raise WorldError(f"{name} has {header[24]} bits a channel: save it with 8.")
+    width, height = struct.unpack(">II", header[16:24])
+    return width, height
+
+
+def _decode_png(name: str, data: Bytes, height: int, width: int) -> np.ndarray:
+    """(3, H, W) uint8, red first; transparency is ignored."""
+    import cv2
+
+    try:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise WorldError(f"{name} cannot be decoded: {error}") from None
+    if picture is None or picture.shape != (height, width, 3):
+        raise WorldError(f"{name} cannot be decoded: the file is damaged.")
+    return np.ascontiguousarray(picture[:, :, ::-1].transpose(2, 0, 1))
+
+
+def _decode_depth(name: str, data: Bytes, height: int, width: int) -> np.ndarray:
+    """(H, W) float32 planar depth, inf for sky and 0 for "no depth". Raises WorldError when all is empty."""
+    if name.lower().endswith(".npy"):
+        values = _npy_values(name, data, height, width)
+    else:
+        values = _exr_values(name, data, height, width)
+    known = values > 0  # NaN is not
+    if not known.any():
+        raise WorldError(f"{name} holds no depth: every pixel is 0, negative or not a number.")
+    return np.where(known, np.where(values >= SKY, np.float32(np.inf), values), np.float32(0))
+
+
+def _npy_values(name: str, data: Bytes, height: int, width: int) -> np.ndarray:
+    """The array of a .npy file, as a view of its bytes; its header is read without trusting it."""
+    file = io.BytesIO(data)
+    try:
+        version = np.lib.format.read_magic(file)
+        read = (
+            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        )
+        shape, fortran, dtype = read(file)
+    except (ValueError, EOFError, SyntaxError) as error:
+        raise WorldError(f"{name} is not a .npy file: {error}") from None
+    if shape != (height, width) or dtype != np.dtype("<f4") or fortran:
+        raise WorldError(
+            f"{name} must be float32 of shape ({height}, {width}), got {dtype} of shape {shape}."
+        )
+    rest = memoryview(data)[file.tell() :]
+    if len(rest) != height * width * 4:
+        raise WorldError(f"{name} ends early: the file is damaged.")
+    return np.frombuffer(rest, np.dtype("<f4")).reshape(height, width)
+
+
+def _exr_channel(name: str, data: Bytes, height: int, width: int) -> tuple[int, str]:
+    """Part and name of the channel of an EXR file that holds depth, found in its headers."""
+    import OpenEXR
+
+    try:
+        with OpenEXR.File(io.BytesIO(data), separate_channels=True, header_only=True) as file:
+            headers = [dict(part.header) for part in file.parts]  # emptied when the file is closed
+    except Exception as error:  # the binding raises plain Exceptions, RuntimeErrors and its own
+        raise WorldError(f"{name} is not an OpenEXR file: {error}") from None
+    channels = [(index, channel.name) for index, h in enumerate(headers) for channel in h["channels"]]
+    if not channels or len(channels) > MAX_EXR_CHANNELS:
+        raise WorldError(f"{name} has {len(channels)} channels; 1 to {MAX_EXR_CHANNELS} are expected.")
+    for header in headers:
+        low, high = header["dataWindow"]
+        columns, rows = (int(b) - int(a) + 1 for a, b in zip(low, high, strict=True))
+        if header["type"] not in (OpenEXR.scanlineimage, OpenEXR.tiledimage):
+            raise WorldError(f"{name} is a deep EXR file: save flat depth.")
+        if (columns, rows) != (width, height):
+            raise WorldError(f"{name} is {columns}x{rows} pixels, the reference is {width}x{height}.")
+    for wanted in ("Depth.Z", "Z", "V"):
+        for index, channel in channels:
+            if channel == wanted or channel.endswith(f".{wanted}"):
+                return index, channel
+    if len(channels) == 1:
+        return channels[0]
+    raise WorldError(f"{name} has no channel Depth.Z, Z or V.")
+
+
+def _exr_values(name: str, data: Bytes, height: int, width: int) -> np.ndarray:
+    import OpenEXR
+
+    part, channel = _exr_channel(name, data, height, width)
+    try:
+        with OpenEXR.File(io.BytesIO(data), separate_channels=True) as file:
+            values = np.array(file.parts[part].channels[channel].pixels)
+    except Exception as error:  # see _exr_channel
+        raise WorldError(f"{name} cannot be decoded: {error}") from None
+    if values.shape != (height, width) or values.dtype.kind != "f":
+        raise WorldError(f"{name}: channel {channel} must hold floats of {width}x{height} pixels.")
+    return values.astype(np.float32)
+
+
+__all__ = ["FileFormatError", "World", "WorldError", "decode_world", "digest_of", "load_world"]

@@ -1,0 +1,23 @@
+"""What every test can use.
+
+The repository's root is the extension's package, but its `__init__` needs Blender. For tests of the modules that
+do not, the root is made importable as the package `inspatio_addon`, without running that `__init__`: their relative
+imports (`from ..backend import protocol`) then work as they do inside Blender.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+ROOT = Path(__file__).resolve().parent.parent
+ADDON = "inspatio_addon"
+
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+if ADDON not in sys.modules:
+    package = ModuleType(ADDON)
+    package.__path__ = [str(ROOT)]
+    sys.modules[ADDON] = package

@@ -1,0 +1,320 @@
+"""The files of a shot: strict reading, whole writing, digests, and takes that survive being stopped anywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from references import move, write_reference, write_shot
+
+from backend.protocol import disk
+from backend.protocol.disk import FileFormatError, write_whole
+from backend.protocol.envelope import unpack
+from backend.protocol.files import (
+    Reference,
+    Shot,
+    Take,
+    frame_names,
+    process_alive,
+    read_reference,
+    read_shot,
+    read_take,
+)
+from backend.protocol.references import reference_body, reference_digest
+from backend.protocol.takes import ContinueError, TakeWriteError, TakeWriter, state_file, take_folders
+from backend.world import digest_of
+
+
+def test_a_reference_is_read_as_it_was_written(tmp_path: Path) -> None:
+    for kind, views in (("still", 1), ("stills", 4), ("moving", 5)):
+        written = write_reference(tmp_path / kind, kind=kind, views=views)
+        assert read_reference(tmp_path / kind) == written
+
+
+def _changed(content: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    copy = json.loads(json.dumps(content))
+    place = copy
+    *steps, last = (int(step) if step.isdigit() else step for step in path.split("/"))
+    for step in steps:
+        place = place[step]
+    if value is None:
+        del place[last]
+    else:
+        place[last] = value
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("format", "zip", "format"),
+        ("version", 2, "version 1"),
+        ("kind", "film", "one of still, stills, moving"),
+        ("kind", "stills", "2 to 4"),
+        ("width", 0, "width"),
+        ("width", 64.0, "width"),
+        ("height", 100_000, "height"),
+        ("views", [], "one view"),
+        ("views/0", 3, "object"),
+        ("views/0/colour", None, "colour is missing"),
+        ("views/0/colour", "../secret.png", "plain file name"),
+        ("views/0/colour", "/etc/view.png", "plain file name"),
+        ("views/0/colour", "C:view.png", "plain file name"),
+        ("views/0/colour", ".hidden.png", "plain file name"),
+        ("views/0/colour", "view.jpg", r"\.png"),
+        ("views/0/depth", "depth.pickle", r"\.exr or \.npy"),
+        ("views/0/intrinsics", [1] * 8, "9 numbers"),
+        ("views/0/world_to_camera", [2.0, *[0] * 15], "view 0"),
+        ("views/0/frame", "1", "number"),
+    ],
+)
+def test_a_wrong_reference_says_what_is_wrong(tmp_path: Path, path: str, value: Any, words: str) -> None:
+    content = write_reference(tmp_path).to_json()
+    with pytest.raises(FileFormatError, match=words):
+        Reference.from_json(_changed(content, path, value))
+
+
+def test_views_of_a_moving_reference_are_in_order(tmp_path: Path) -> None:
+    content = write_reference(tmp_path, kind="moving", views=3).to_json()
+    with pytest.raises(FileFormatError, match="order"):
+        Reference.from_json(_changed(content, "views/2/frame", 1.0))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("frames", [], "cameras"),
+        ("seed", -1, "seed"),
+        ("seed", True, "seed"),
+        ("reference", "../elsewhere", "inside"),
+        ("reference", "/etc", "inside"),
+        ("fps", 0, "above 0"),
+        ("prompt", 3, "prompt"),
+        ("frames/1", 1.0, "order"),
+        ("world_to_camera/0", [1] * 16, "frame 1"),
+    ],
+)
+def test_a_wrong_shot_says_what_is_wrong(tmp_path: Path, path: str, value: Any, words: str) -> None:
+    content = write_shot(tmp_path).to_json()
+    assert Shot.from_json(content) == read_shot(tmp_path)
+    with pytest.raises(FileFormatError, match=words):
+        Shot.from_json(_changed(content, path, value))
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[1]", b'{"a": NaN}', b"\xff\xfe"])
+def test_what_is_no_json_object_is_refused(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "reference.json").write_bytes(text)
+    with pytest.raises(FileFormatError, match=r"reference\.json"):
+        read_reference(tmp_path)
+
+
+def test_a_missing_file_and_a_huge_one_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(FileFormatError, match="missing"):
+        read_shot(tmp_path)
+    monkeypatch.setattr(disk, "MAX_FILE_BYTES", 10)
+    write_shot(tmp_path)
+    with pytest.raises(FileFormatError, match="no such file"):
+        read_shot(tmp_path)
+
+
+def test_frames_are_named_by_scene_frame_where_those_are_whole() -> None:
+    assert frame_names((1.0, 2.0, 10.0)) == ["0001.png", "0002.png", "0010.png"]
+    assert frame_names((-5.0, 0.0)) == ["-005.png", "0000.png"]
+    assert frame_names((1.0, 1.5, 2.0)) == ["0001.png", "0002.png", "0003.png"]
+
+
+def test_the_digest_is_the_same_on_both_sides_and_sees_every_change(tmp_path: Path) -> None:
+    reference = write_reference(tmp_path, kind="stills", views=2, depth="exr")
+    digest = reference_digest(tmp_path)
+    length, chunks = reference_body(tmp_path)
+    body = b"".join(chunks)
+    assert len(body) == length
+    header, blobs = unpack(body)
+    assert Reference.from_json(header) == reference
+    assert digest_of(reference, {name: blob.data for name, blob in blobs.items()}) == digest
+    for name in reference.file_names:
+        before = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+        assert reference_digest(tmp_path) != digest
+        (tmp_path / name).write_bytes(before)
+    (tmp_path / "reference.json").write_text(json.dumps({**reference.to_json(), "created": "later"}))
+    assert reference_digest(tmp_path) != digest
+
+
+def test_a_file_of_the_reference_that_is_gone_is_named(tmp_path: Path) -> None:
+    reference = write_reference(tmp_path)
+    (tmp_path / reference.views[0].depth).unlink()
+    for read in (reference_digest, reference_body):
+        with pytest.raises(FileFormatError, match=r"view_0000\.npy is missing"):
+            read(tmp_path)
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "take.json"
+    write_whole(path, b"old")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        write_whole(path, b"new", durable=True)
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["take.json"]
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> TakeWriter:
+    return TakeWriter.create(tmp_path, _shot(14), "reference", "preset", "0.1.0")
+
+
+def _shot(frames: int) -> Shot:
+    return Shot("Shot", "tiny", 0, 64, 48, move(frames, 64, 48))
+
+
+def _write(writer: TakeWriter, size: int) -> None:
+    block = writer.next_block
+    writer.write_block(
+        [f"{block}/{i}".encode() for i in range(size)],
+        f"state {block}".encode(),
+        [0.5] * size,
+        seconds=1.0,
+        milliseconds={"render": 1.0},
+        peak_mb=100.0,
+    )
+
+
+def test_a_take_is_written_block_by_block(writer: TakeWriter, tmp_path: Path) -> None:
+    assert read_take(writer.folder).state == "running"
+    _write(writer, 9)
+    assert sorted(p.name for p in writer.folder.glob("*.png")) == [f"{i:04d}.png" for i in range(1, 10)]
+    _write(writer, 12)
+    take = read_take(writer.folder)
+    assert (take.frames_done, take.blocks_done, take.blocks_total) == (14, 2, 2)
+    assert len(take.coverage) == 14
+    assert len(list(writer.folder.glob("*.png"))) == 14
+    assert take.first_frame_s == 1.0
+    assert [timing["block"] for timing in take.timings] == [0, 1]
+    writer.finish()
+    assert read_take(writer.folder).state == "finished"
+    assert not list(writer.folder.glob("state_*")) and not list(writer.folder.glob(".*"))
+
+
+def test_numbers_are_given_once_and_never_overwritten(tmp_path: Path) -> None:
+    writers = [TakeWriter.create(tmp_path, _shot(9), "r", "p", "0") for _ in range(3)]
+    assert [writer.folder.name for writer in writers] == ["take_001", "take_002", "take_003"]
+    (tmp_path / "take_010").mkdir()
+    (tmp_path / "take_x").mkdir()
+    assert TakeWriter.create(tmp_path, _shot(9), "r", "p", "0").folder.name == "take_011"
+    assert [number for number, _ in take_folders(tmp_path)] == [1, 2, 3, 10, 11]
+
+
+def test_a_cancelled_take_is_continued_where_it_stopped(writer: TakeWriter) -> None:
+    _write(writer, 9)
+    writer.cancel()
+    assert read_take(writer.folder).message == "Cancelled after 9 of 14 frames."
+    again, snapshot = TakeWriter.resume(writer.folder, "reference", "preset")
+    assert snapshot == b"state 0"
+    assert again.next_block == 1
+    _write(again, 12)
+    assert again.done
+    again.finish()
+    with pytest.raises(ContinueError, match="finished"):
+        TakeWriter.resume(writer.folder, "reference", "preset")
+
+
+def test_a_take_stopped_before_its_first_block_starts_anew(writer: TakeWriter) -> None:
+    writer.fail("The backend ended unexpectedly.")
+    assert TakeWriter.resume(writer.folder, "reference", "preset")[1] is None
+
+
+def test_a_take_is_not_continued_with_something_else(writer: TakeWriter) -> None:
+    _write(writer, 9)
+    writer.cancel()
+    with pytest.raises(ContinueError, match="reference has changed"):
+        TakeWriter.resume(writer.folder, "other", "preset")
+    with pytest.raises(ContinueError, match="weights"):
+        TakeWriter.resume(writer.folder, "reference", "other")
+    state_file(writer.folder, 1).unlink()
+    with pytest.raises(ContinueError, match="state after block 1"):
+        TakeWriter.resume(writer.folder, "reference", "preset")
+
+
+def test_killed_between_state_and_take_json_the_block_counts_as_not_done(
+    writer: TakeWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write(writer, 9)
+    monkeypatch.setattr(TakeWriter, "_write_take", _killed)
+    with pytest.raises(KeyboardInterrupt):
+        _write(writer, 12)
+    monkeypatch.undo()
+    take = read_take(writer.folder)
+    assert (take.blocks_done, state_file(writer.folder, 1).read_bytes()) == (1, b"state 0")
+
+
+def _killed(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_full_disk_keeps_what_is_there_and_says_so(
+    writer: TakeWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write(writer, 9)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("backend.protocol.takes.write_whole", full)
+    with pytest.raises(TakeWriteError, match=r"no space left on device\. 9 frames are kept"):
+        _write(writer, 12)
+    assert read_take(writer.folder).frames_done == 9
+    monkeypatch.undo()
+    _write(writer, 12)
+    assert writer.done
+
+
+def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TakeWriteError, match="No take can be written"):
+        TakeWriter.create(tmp_path / "file", _shot(9), "r", "p", "0")
+
+
+def test_a_running_take_whose_writer_is_gone_is_abandoned(writer: TakeWriter) -> None:
+    assert not read_take(writer.folder).abandoned
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    assert process_alive(os.getpid()) and not process_alive(ended.pid) and not process_alive(0)
+    gone = TakeWriter(writer.folder, replace(writer.take, writer=ended.pid))
+    _write(gone, 9)
+    assert read_take(writer.folder).abandoned
+    assert TakeWriter.resume(writer.folder, "reference", "preset")[1] == b"state 0"
+
+
+def test_a_take_that_another_process_writes_is_left_alone(writer: TakeWriter) -> None:
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        _write(TakeWriter(writer.folder, replace(writer.take, writer=other.pid)), 9)
+        with pytest.raises(ContinueError, match="another process"):
+            TakeWriter.resume(writer.folder, "reference", "preset")
+    finally:
+        other.communicate(b"\n")
+
+
+def test_take_json_is_read_strictly(writer: TakeWriter) -> None:
+    content = read_take(writer.folder).to_json()
+    assert Take.from_json(content) == writer.take
+    for path, value in (
+        ("state", "odd"),
+        ("blocks_done", 99),
+        ("coverage", ["a"]),
+        ("timings", [1]),
+        ("number", 0),
+    ):
+        with pytest.raises(FileFormatError, match=path):
+            Take.from_json(_changed(content, path, value))
