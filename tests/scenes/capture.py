@@ -5,9 +5,12 @@ a second pass of one sample whose filter is a point; sky is inf. Cameras have Op
 integers.
 """
 
+import contextlib
 import math
 import os
+import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +52,23 @@ def use_cycles(scene: bpy.types.Scene, samples: int) -> None:
     cycles.caustics_reflective = cycles.caustics_refractive = False
     cycles.sample_clamp_indirect = 4.0
     cycles.pixel_filter_type, cycles.filter_width = "BLACKMAN_HARRIS", 1.5
+    cycles.use_animated_seed = True
     scene.render.use_persistent_data = True
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what Blender prints for every frame off the terminal."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
 
 
 @dataclass(frozen=True)
@@ -128,7 +147,8 @@ class Studio:
     def _picture(self) -> np.ndarray:
         path = os.path.join(self.folder.name, "colour.png")
         self.scene.render.filepath = path
-        bpy.ops.render.render(write_still=True)
+        with quiet():
+            bpy.ops.render.render(write_still=True)
         return cv2.imread(path)[..., ::-1].copy()
 
     def _depth(self, width: int, height: int) -> np.ndarray:

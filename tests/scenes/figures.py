@@ -182,13 +182,14 @@ def handcart(rng: Rng, at: Point = (0, 0, 0), turn: float = 0.0) -> bpy.types.Ob
         (0.04, 1.2, 0.25), board, (0.4, 0, 0.5)
     ).box((0.8, 0.04, 0.25), board, (0, 0.6, 0.5))
     for x in (-0.46, 0.42):
-        solid.lathe(
-            [(0.36, 0), (0.42, 0.01), (0.42, 0.04), (0.36, 0.05)],
-            wheel,
-            (x, 0.1, 0.42),
-            (0, math.pi / 2, 0),
-            20,
-        )
+        rim = [(0.36, 0), (0.42, 0), (0.42, 0.05), (0.36, 0.05)]
+        solid.lathe(rim, wheel, (x, 0.1, 0.42), (0, math.pi / 2, 0), 24, ring=True)
+        solid.cylinder(0.06, 0.09, wheel, (x - 0.02, 0.1, 0.42), (0, math.pi / 2, 0))
+        for k in range(4):
+            angle = k * math.pi / 4
+            spoke = (0.38 * math.cos(angle), 0.38 * math.sin(angle))
+            ends = [(x + 0.025, 0.1 + sign * spoke[0], 0.42 + sign * spoke[1]) for sign in (-1, 1)]
+            solid.tube(ends, 0.018, wheel, 6)
     for x in (-0.3, 0.3):
         solid.tube([(x, -0.5, 0.52), (x, -1.3, 0.85)], 0.025, wheel)
     things = [

@@ -201,7 +201,7 @@ def rug(rng: np.random.Generator, size: tuple[int, int] = (240, 160)) -> np.ndar
 
 def map_sheet(rng: np.random.Generator, size: tuple[int, int] = (200, 140)) -> np.ndarray:
     """Land, sea, contour lines and roads."""
-    field = cv2.resize(rng.random((6, 8)).astype(np.float32), size, interpolation=cv2.INTER_CUBIC)
+    field = cv2.resize(rng.random((4, 5)).astype(np.float32), size, interpolation=cv2.INTER_CUBIC)
     levels = np.clip((field * 7).astype(int), 0, 6)
     tones = np.array(
         [rgb(c) for c in ("8fb8c9", "a9cbd6", "d8dcae", "c3cf96", "b3a878", "a08a62", "8a7454")], np.uint8

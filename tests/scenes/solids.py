@@ -79,20 +79,25 @@ class Solid:
         segments: int = 20,
         smooth: bool = True,
         squash: float = 1.0,
+        ring: bool = False,
     ) -> "Solid":
-        """A form turned about z from (radius, height) points, low to high; `squash` flattens it in y."""
+        """A form turned about z from (radius, height) points, low to high; `squash` flattens it in y.
+
+        Its ends are closed by discs, or, for a `ring`, joined to each other.
+        """
         vertices, faces = [], []
         for radius, height in profile:
             for k in range(segments):
                 angle = 2 * math.pi * k / segments
                 vertices.append((radius * math.cos(angle), radius * math.sin(angle) * squash, height))
-        for row in range(len(profile) - 1):
+        count = len(profile) * segments
+        for row in range(len(profile) - (not ring)):
             for k in range(segments):
                 a, b = row * segments + k, row * segments + (k + 1) % segments
-                faces.append((a, b, b + segments, a + segments))
-        faces.append(tuple(reversed(range(segments))))
-        top = (len(profile) - 1) * segments
-        faces.append(tuple(range(top, top + segments)))
+                faces.append((a, b, (b + segments) % count, (a + segments) % count))
+        if not ring:
+            faces.append(tuple(reversed(range(segments))))
+            faces.append(tuple(range(count - segments, count)))
         return self.add(vertices, faces, material, at, turn, smooth)
 
     def cylinder(
