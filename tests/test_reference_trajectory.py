@@ -1,0 +1,23 @@
+"""Trajectory texts of version 1 against the cameras that the release makes of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from reference import cases
+
+from backend.trajectory import read_orbit
+
+
+@cases("trajectory_*.json")
+def test_orbits_agree(path: Path) -> None:
+    for name, case in json.loads(path.read_text()).items():
+        got = read_orbit(
+            case["file"], case["frames"], case["foreground_depth"], rotation_only=case["rotation_only"]
+        )
+        expected = torch.tensor(case["camera_to_world"], dtype=torch.float64)
+        torch.testing.assert_close(
+            torch.linalg.inv(got), expected, atol=1e-5, rtol=0, msg=lambda m, n=name: f"{n}: {m}"
+        )
