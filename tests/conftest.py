@@ -21,3 +21,5 @@ if ADDON not in sys.modules:
     package = ModuleType(ADDON)
     package.__path__ = [str(ROOT)]
     sys.modules[ADDON] = package
+
+from tests.blenders import blender, extension_zip, installed, newest_blender  # noqa: E402, F401  (fixtures)

@@ -1,0 +1,36 @@
+"""The extension's door: Blender calls register() when InSpatio is enabled and unregister() when it is disabled."""
+
+
+def _modules():
+    """Every module with something to register, in the order that lets each find what it needs."""
+    from .inspatio_blender import driver, listing, preferences, settings
+    from .operators import backend, capture, colour, generate, takes
+    from .panels import backend as backend_panel
+    from .panels import reference, shot
+    from .panels import takes as takes_panel
+
+    return (
+        settings,
+        preferences,
+        listing,
+        driver,
+        capture,
+        generate,
+        takes,
+        backend,
+        colour,
+        shot,
+        reference,
+        takes_panel,
+        backend_panel,
+    )
+
+
+def register():
+    for module in _modules():
+        module.register()
+
+
+def unregister():
+    for module in reversed(_modules()):
+        module.unregister()

@@ -1,0 +1,210 @@
+"""From Blender's evaluated camera to the cameras of a shot.
+
+Blender looks along -Z with Y up, the backend along +Z with Y down, so
+
+    world_to_camera = diag(1, -1, -1, 1) . inverse(matrix_world without scale)
+
+with Blender's world axes as they are. Intrinsics follow the lens, sensor fit, shift, pixel aspect and
+resolution of the scene's render frame, then are scaled to the size that is generated: the generated picture
+covers the camera's frame exactly, whatever its own size. Pixel centres lie at integers, so a camera without
+shift has its principal point at ((width - 1) / 2, (height - 1) / 2).
+
+A shot is sampled a frame a step (`sample_steps`), since a frame of a heavy scene may take long to evaluate.
+"""
+
+import math
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+from ..backend.protocol.cameras import Cameras
+
+SIZE_MULTIPLE = 16
+MAX_SHEAR = 1e-4
+"""Largest cosine between two axes of a camera that still counts as a right angle (matrices are float32)."""
+
+BLENDER_TO_OPENCV = np.diag([1.0, -1.0, -1.0, 1.0])
+
+
+class CameraError(Exception):
+    """This camera cannot be generated from; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class FrameSize:
+    """A picture of `width` x `height` pixels whose pixels are `aspect_x` : `aspect_y`."""
+
+    width: int
+    height: int
+    aspect_x: float = 1.0
+    aspect_y: float = 1.0
+
+    @property
+    def aspect(self) -> float:
+        """Width by height as it is displayed."""
+        return (self.width * self.aspect_x) / (self.height * self.aspect_y)
+
+
+def render_frame(scene: bpy.types.Scene) -> FrameSize:
+    """The frame that the scene renders, with its resolution percentage and pixel aspect."""
+    render = scene.render
+    return FrameSize(
+        max(1, render.resolution_x * render.resolution_percentage // 100),
+        max(1, render.resolution_y * render.resolution_percentage // 100),
+        render.pixel_aspect_x,
+        render.pixel_aspect_y,
+    )
+
+
+def generated_size(aspect: float, width: int, height: int, multiple: int = SIZE_MULTIPLE) -> tuple[int, int]:
+    """Width and height to generate for a frame of `aspect`: about `width` x `height` pixels, multiples of
+    `multiple`, the shape nearest to the frame's (an odd shape costs more than a few pixels more or less)."""
+    best, best_cost = (width, height), math.inf
+    for rows in range(1, 4 * (width + height) // multiple):
+        columns = max(1, round(aspect * rows))
+        shape = abs(math.log(columns / rows / aspect))
+        area = abs(math.log(columns * rows * multiple**2 / (width * height)))
+        if 4 * shape + area < best_cost:
+            best, best_cost = (columns * multiple, rows * multiple), 4 * shape + area
+    return best
+
+
+def intrinsics(camera: bpy.types.Camera, frame: FrameSize, width: int, height: int) -> np.ndarray:
+    """The 3x3 intrinsic matrix of `camera`, which sees `frame`, for pictures of `width` x `height` pixels."""
+    across, up = frame.width * frame.aspect_x, frame.height * frame.aspect_y
+    horizontal = camera.sensor_fit == "HORIZONTAL" or (camera.sensor_fit == "AUTO" and across >= up)
+    sensor = camera.sensor_height if camera.sensor_fit == "VERTICAL" else camera.sensor_width
+    # Everything relative to the frame: lengths across by its width, lengths up by its height.
+    view = across if horizontal else up
+    scale = camera.lens / sensor * view
+    return np.array(
+        [
+            [scale / across * width, 0.0, (0.5 - camera.shift_x * view / across) * width - 0.5],
+            [0.0, scale / up * height, (0.5 + camera.shift_y * view / up) * height - 0.5],
+            [0.0, 0.0, 1.0],
+        ]
+    )
+
+
+def world_to_camera(matrix_world: Sequence[Sequence[float]]) -> np.ndarray:
+    """The rigid 4x4 OpenCV world-to-camera of a Blender camera's `matrix_world`; its scale does not count.
+
+    Raises CameraError for a matrix that shears or mirrors: no pinhole camera sees what Blender renders then.
+    """
+    matrix = np.array(matrix_world, dtype=np.float64)
+    axes = matrix[:3, :3]
+    lengths = np.linalg.norm(axes, axis=0)
+    if not np.all(np.isfinite(matrix)) or np.any(lengths < 1e-12):
+        raise CameraError("has a scale of zero; give it a scale of 1")
+    axes = axes / lengths
+    skew = axes.T @ axes - np.eye(3)
+    if np.abs(skew).max() > MAX_SHEAR:
+        raise CameraError("is sheared by the uneven scale of a parent; apply the parent's scale")
+    if np.linalg.det(axes) < 0:
+        raise CameraError("is mirrored by a negative scale; apply the scale of the camera and its parents")
+    u, _, v = np.linalg.svd(axes)
+    rotation = u @ v
+    inverse = np.eye(4)
+    inverse[:3, :3] = rotation.T
+    inverse[:3, 3] = -rotation.T @ matrix[:3, 3]
+    return BLENDER_TO_OPENCV @ inverse
+
+
+def check_camera(camera: bpy.types.Object | None, scene: bpy.types.Scene) -> bpy.types.Object:
+    """`camera` if a shot can be generated from it; raises CameraError with what is wrong."""
+    if camera is None:
+        raise CameraError(f"Scene “{scene.name}” has no camera: add one or make one active")
+    if camera.type != "CAMERA":
+        raise CameraError(f"“{camera.name}” is no camera")
+    kind = camera.data.type
+    if kind == "ORTHO":
+        raise CameraError(
+            f"“{camera.name}” is orthographic: the generator sees through a lens, so set its type to Perspective"
+        )
+    if kind != "PERSP":
+        raise CameraError(
+            f"“{camera.name}” is panoramic: the generator sees straight lines only, so set its type to Perspective"
+        )
+    return camera
+
+
+def sample(
+    scene: bpy.types.Scene,
+    view_layer: bpy.types.ViewLayer,
+    camera: bpy.types.Object | None,
+    size: tuple[int, int],
+) -> tuple[np.ndarray, np.ndarray, str]:
+    """Intrinsics, world-to-camera and name of the camera as it is evaluated at the scene's current frame.
+
+    Without `camera` it is the scene's active one, which markers may switch from frame to frame.
+    """
+    active = check_camera(camera or scene.camera, scene)
+    evaluated = active.evaluated_get(view_layer.depsgraph)
+    if not evaluated.is_evaluated:
+        raise CameraError(
+            f"“{active.name}” is not in the view layer “{view_layer.name}”: include its collection"
+        )
+    check_camera(evaluated, scene)
+    try:
+        pose = world_to_camera(evaluated.matrix_world)
+    except CameraError as error:
+        raise CameraError(f"“{active.name}” {error}") from None
+    return intrinsics(evaluated.data, render_frame(scene), *size), pose, active.name
+
+
+@contextmanager
+def kept_frame(scene: bpy.types.Scene):
+    """Put the scene back to the frame, subframe and camera that it had, whatever happens in between."""
+    frame, subframe, camera = scene.frame_current, scene.frame_subframe, scene.camera
+    try:
+        yield
+    finally:
+        scene.frame_set(frame, subframe=subframe)
+        if scene.camera != camera:
+            scene.camera = camera
+
+
+def set_frame(scene: bpy.types.Scene, frame: float) -> None:
+    """Evaluate the scene at `frame`, which may lie between two whole ones."""
+    whole = math.floor(frame)
+    scene.frame_set(whole, subframe=frame - whole)
+
+
+def sample_steps(
+    scene: bpy.types.Scene,
+    view_layer: bpy.types.ViewLayer,
+    camera: bpy.types.Object | None,
+    frames: Sequence[float],
+    size: tuple[int, int],
+) -> Generator[float, None, Cameras]:
+    """Sample the camera at every frame, a frame a step; yields the share that is done.
+
+    However it ends, the scene is back at its own frame afterwards.
+    """
+    ks, poses = [], []
+    with kept_frame(scene):
+        for index, frame in enumerate(frames):
+            set_frame(scene, frame)
+            k, pose, _ = sample(scene, view_layer, camera, size)
+            ks.append(k.ravel().tolist())
+            poses.append(pose.ravel().tolist())
+            yield (index + 1) / len(frames)
+    return Cameras.checked([float(frame) for frame in frames], ks, poses)
+
+
+def used_cameras(
+    scene: bpy.types.Scene, camera: bpy.types.Object | None, first: float, last: float
+) -> list[bpy.types.Object]:
+    """The cameras that a shot from `first` to `last` sees through: `camera`, or the active one and those that
+    markers bind to these frames."""
+    if camera is not None:
+        return [camera]
+    bound = sorted(
+        (m for m in scene.timeline_markers if m.camera is not None), key=lambda marker: marker.frame
+    )
+    before = [marker.camera for marker in bound if marker.frame <= first][-1:]
+    used = before + [marker.camera for marker in bound if first < marker.frame <= last]
+    return list(dict.fromkeys(used)) or [scene.camera] * (scene.camera is not None)

@@ -1,0 +1,136 @@
+"""What moves the runtime on: a timer in the window, a loop in background; and what Blender tells it.
+
+The timer is persistent, so a file load does not lose it, and no exception can end it. In background timers
+never fire; there `run_to_end` calls the same pump.
+"""
+
+import atexit
+import logging
+import time
+from collections.abc import Callable
+
+import bpy
+from bpy.app.handlers import persistent
+
+from . import listing
+from .progress import Progress
+from .runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+BUSY_INTERVAL_S = 0.02
+IDLE_INTERVAL_S = 0.3
+
+_runtime: Runtime | None = None
+
+
+def get() -> Runtime:
+    """The runtime of the enabled add-on."""
+    if _runtime is None:
+        raise RuntimeError("InSpatio is not enabled")
+    return _runtime
+
+
+def run_to_end(progress: Progress, tell: Callable[[str], None]) -> None:
+    """Call the pump until the take is at its end, or waits for an answer. For background mode.
+
+    `tell` gets a line about twice a second, and the last one. Ctrl-C cancels the take.
+    """
+    runtime, told = get(), 0.0
+    while progress.active and progress.state != "asking":
+        try:
+            runtime.pump(budget=1.0)
+            if time.monotonic() - told > 0.5:
+                told = time.monotonic()
+                tell(progress.line())
+            time.sleep(0.005)
+        except KeyboardInterrupt:
+            runtime.cancel()
+    tell(progress.line())
+
+
+def _tick() -> float:
+    runtime, busy = _runtime, False
+    try:
+        if runtime is not None:
+            busy = runtime.pump()
+            if not busy and bpy.context.window_manager.windows:
+                scene = bpy.context.window_manager.windows[0].scene
+                if listing.refresh_if_stale(scene, runtime.running_folder):
+                    redraw()
+    except Exception:  # Whatever went wrong in one tick, the next one must come.
+        log.exception("a tick failed")
+    return BUSY_INTERVAL_S if busy else IDLE_INTERVAL_S
+
+
+def redraw() -> None:
+    """Have the sidebars and sequencers drawn again."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type in ("VIEW_3D", "SEQUENCE_EDITOR"):
+                area.tag_redraw()
+
+
+def _ask_anyway() -> None:
+    """Ask whether to generate although coverage is low; in background the operator that waits says it."""
+    if bpy.app.background or not bpy.context.window_manager.windows:
+        return
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+        bpy.ops.inspatio.generate_anyway("INVOKE_DEFAULT")
+
+
+@persistent
+def _before_load(*_):
+    get().cancel()
+
+
+@persistent
+def _after_load(*_):
+    get().forget()
+
+
+@persistent
+def _before_undo(*_):
+    get().pause_sampling()
+
+
+@persistent
+def _after_undo(*_):
+    get().resume_after_undo()
+
+
+_HANDLERS = {
+    "load_pre": _before_load,
+    "load_post": _after_load,
+    "undo_pre": _before_undo,
+    "undo_post": _after_undo,
+    "redo_pre": _before_undo,
+    "redo_post": _after_undo,
+}
+
+
+def register():
+    global _runtime
+    _runtime = Runtime(_ask_anyway, redraw)
+    for name, handler in _HANDLERS.items():
+        getattr(bpy.app.handlers, name).append(handler)
+    bpy.app.timers.register(_tick, first_interval=IDLE_INTERVAL_S, persistent=True)
+    atexit.register(_end)
+
+
+def unregister():
+    atexit.unregister(_end)
+    if bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.unregister(_tick)
+    for name, handler in _HANDLERS.items():
+        registered = getattr(bpy.app.handlers, name)
+        if handler in registered:
+            registered.remove(handler)
+    _end()
+
+
+def _end() -> None:
+    global _runtime
+    runtime, _runtime = _runtime, None
+    if runtime is not None:
+        runtime.shutdown()

@@ -1,0 +1,117 @@
+"""What the main thread asks of the worker (jobs), and what it hears from it (events). Knows nothing of Blender."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..backend.protocol.files import Shot
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How to start the backend."""
+
+    python: str
+    folder: Path
+    log: Path
+    autostart: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    setup: Setup
+    id: int = field(default_factory=lambda: next(_numbers))
+    began: float = field(default_factory=time.monotonic)
+    """When the user pressed the button."""
+    cancelled: threading.Event = field(default_factory=threading.Event, compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generate(Job):
+    """A new take of `shot` below `folder`, from the reference in the folder `reference`."""
+
+    shot: Shot
+    folder: Path
+    reference: Path
+    check_coverage: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Continue(Job):
+    """Go on with the stopped take in `folder`; `references` are the folders its reference may lie in."""
+
+    folder: Path
+    references: tuple[Path, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start(Job):
+    """Start the backend, also where it does not start by itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop(Job):
+    """End the backend, and with it all memory that it holds."""
+
+
+@dataclass(frozen=True)
+class Event:
+    job: int
+
+
+@dataclass(frozen=True)
+class Stage(Event):
+    """What the job is doing now, for the progress bar."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class CoverageLow(Event):
+    """The reference reaches too little of some frames. The job ended; the user may want it all the same."""
+
+    frames: tuple[float, ...]
+    coverage: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class TakeStarted(Event):
+    """The take's folder is there; `frames_done` of it are already written when it is continued."""
+
+    folder: Path
+    number: int
+    shot: Shot
+    frames_done: int
+
+
+@dataclass(frozen=True)
+class BlockDone(Event):
+    """One more block is on disk."""
+
+    block: int
+    paths: tuple[Path, ...]
+    frames_done: int
+    seconds: float
+    peak_mb: float
+
+
+@dataclass(frozen=True)
+class Ended(Event):
+    """The job is over: "finished", "cancelled" or "failed" with a sentence that says why."""
+
+    state: str
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class BackendChanged(Event):
+    """What the backend says of itself; None when it has ended."""
+
+    status: dict[str, Any] | None

@@ -1,0 +1,248 @@
+"""Capturing a reference from the scene: colour by the scene's engine, exact planar depth by Cycles.
+
+A view is one step (`capture_steps`), and each step leaves the scene as it found it, so a window can breathe,
+save or undo between two views. The two renders of a view differ in what they must be good at:
+
+    colour   the scene's own engine and samples, through its view transform once, without what a moving camera
+             must not inherit: depth of field, motion blur, compositing, stamps
+    depth    one Cycles sample through the middle of each pixel; sky is 1e10
+
+The views are written to a temporary folder, which is renamed to the next free version (v001, v002 ...) when
+it is whole: a capture that was cancelled or failed leaves nothing behind.
+"""
+
+import os
+import shutil
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import addon_utils
+import bpy
+
+from ..backend.protocol.disk import write_json
+from ..backend.protocol.files import REFERENCE_FILE, Reference, View
+from . import cameras, versions
+
+
+class CaptureError(Exception):
+    """The reference cannot be captured; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to capture: at each of `moments` (scene frame, camera or None for the active one) one view."""
+
+    kind: str
+    moments: Sequence[tuple[float, bpy.types.Object | None]]
+    width: int
+    height: int
+    folder: Path
+    """The folder that holds the versions."""
+
+
+def plan(scene: bpy.types.Scene, size: tuple[int, int], folder: Path) -> Plan:
+    """What the scene's settings ask to capture; raises CaptureError where they ask for nothing."""
+    shot = scene.inspatio
+    frames = shot.frames()
+    if not frames:
+        raise CaptureError("The frame range is empty: its end lies before its start")
+    chosen = shot.reference_cameras() or [shot.camera]
+    if shot.reference_kind == "MOVING":
+        kind, moments = "moving", [(float(frame), chosen[0]) for frame in frames[:: shot.reference_step]]
+    else:
+        at = frames[0]
+        if shot.reference_at == "CURRENT":
+            at = scene.frame_current + scene.frame_subframe
+        kind, moments = "stills" if len(chosen) > 1 else "still", [(float(at), camera) for camera in chosen]
+    scale = int(shot.reference_scale)
+    return Plan(kind, moments, size[0] * scale, size[1] * scale, folder)
+
+
+def capture_steps(
+    scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, asked: Plan
+) -> Generator[float, None, Path]:
+    """Capture view by view, a view a step; yields the share that is done and returns the new version's folder.
+
+    Closing the generator cancels: nothing is left on disk. Raises CaptureError, cameras.CameraError.
+    """
+    engine = scene.render.engine
+    temporary = asked.folder / f".capture.{os.getpid()}.tmp"
+    try:
+        try:
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir(parents=True)
+        except OSError as error:
+            raise CaptureError(f"No reference can be written to {asked.folder}: {_reason(error)}") from error
+        views = []
+        for index, (frame, camera) in enumerate(asked.moments):
+            views.append(
+                _capture_view(scene, view_layer, asked, frame, camera, temporary / f"view_{index:04d}")
+            )
+            yield (index + 1) / len(asked.moments)
+        names = list(dict.fromkeys(view.camera for view in views))
+        source = {"scene": scene.name, "cameras": names, "engine": engine}
+        reference = Reference(asked.kind, asked.width, asked.height, tuple(views), source)
+        try:
+            write_json(temporary / REFERENCE_FILE, reference.to_json())
+            return versions.add_version(temporary, asked.folder)
+        except OSError as error:
+            raise CaptureError(f"No reference can be written to {asked.folder}: {_reason(error)}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _capture_view(
+    scene: bpy.types.Scene,
+    view_layer: bpy.types.ViewLayer,
+    asked: Plan,
+    frame: float,
+    camera: bpy.types.Object | None,
+    path: Path,
+) -> View:
+    """Render colour and depth of one view to `path`.png and `path`.exr; the scene is as before afterwards."""
+    with ExitStack() as stack:
+        stack.enter_context(cameras.kept_frame(scene))
+        cameras.set_frame(scene, frame)
+        if camera is not None:
+            # A marker may bind another camera to this frame.
+            markers = [marker for marker in scene.timeline_markers if marker.camera is not None]
+            stack.enter_context(_set([(marker, {"camera": None}) for marker in markers]))
+            scene.camera = camera
+            view_layer.update()
+        k, pose, name = cameras.sample(scene, view_layer, None, (asked.width, asked.height))
+        aspect = cameras.render_frame(scene).aspect * asked.height / asked.width
+        stack.enter_context(_set(_frame_settings(scene, view_layer, asked, aspect)))
+        with _set(_colour_settings(scene, path)):
+            _render(scene, view_layer, path.with_suffix(".png"))
+        with _cycles_enabled(), _set(_depth_settings(scene, view_layer, path)):
+            _render(scene, view_layer, path.with_suffix(".exr"))
+    return View(
+        float(frame),
+        name,
+        path.name + ".png",
+        path.name + ".exr",
+        tuple(k.ravel().tolist()),
+        tuple(pose.ravel().tolist()),
+    )
+
+
+def _render(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, result: Path) -> None:
+    try:
+        bpy.ops.render.render(write_still=True, scene=scene.name, layer=view_layer.name)
+    except RuntimeError as error:
+        raise CaptureError(f"The reference could not be rendered: {_first_line(error)}") from error
+    if not result.is_file() or not result.stat().st_size:
+        raise CaptureError(
+            f"The render of the reference did not arrive in {result.parent}: is the disk full?"
+        )
+
+
+def _frame_settings(scene, view_layer, asked: Plan, aspect: float) -> list:
+    """What both renders of a view share: the size, and nothing that bends, blurs or decorates the picture."""
+    camera = scene.camera.data
+    return [
+        (
+            scene.render,
+            {
+                "resolution_x": asked.width,
+                "resolution_y": asked.height,
+                "resolution_percentage": 100,
+                "pixel_aspect_x": max(1.0, aspect),
+                "pixel_aspect_y": max(1.0, 1.0 / aspect),
+                "use_border": False,
+                "use_compositing": False,
+                "use_sequencer": False,
+                "use_motion_blur": False,
+                "use_multiview": False,
+                "use_stamp": False,
+                "film_transparent": False,
+                "dither_intensity": 0.0,
+                "use_file_extension": True,
+                "use_overwrite": True,
+            },
+        ),
+        (camera.dof, {"use_dof": False}),
+        *((other, {"use": other == view_layer}) for other in scene.view_layers),
+    ]
+
+
+def _colour_settings(scene, path: Path) -> list:
+    picture = {
+        "file_format": "PNG",
+        "color_mode": "RGB",
+        "color_depth": "8",
+        "color_management": "FOLLOW_SCENE",
+    }
+    if hasattr(scene.render.image_settings, "media_type"):
+        picture = {"media_type": "IMAGE", **picture}
+    return [(scene.render, {"filepath": str(path)}), (scene.render.image_settings, picture)]
+
+
+def _depth_settings(scene, view_layer, path: Path) -> list:
+    picture = {"file_format": "OPEN_EXR_MULTILAYER", "color_depth": "32", "exr_codec": "ZIP"}
+    if hasattr(scene.render.image_settings, "media_type"):
+        picture = {"media_type": "MULTI_LAYER_IMAGE", **picture}
+    if hasattr(scene.render.image_settings, "use_exr_interleave"):
+        picture["use_exr_interleave"] = True
+    cycles = {
+        "device": "CPU",
+        "samples": 1,
+        "use_adaptive_sampling": False,
+        "use_denoising": False,
+        "max_bounces": 0,
+        "pixel_filter_type": "BLACKMAN_HARRIS",
+        "filter_width": 0.01,
+    }
+    return [
+        (scene.render, {"engine": "CYCLES", "filepath": str(path)}),
+        (scene.render.image_settings, picture),
+        (scene.cycles, cycles),
+        (view_layer, {"use_pass_z": True, "samples": 0}),
+    ]
+
+
+@contextmanager
+def _set(settings: list):
+    """Set attributes of Blender data, put them back afterwards, whatever happens between.
+
+    `settings` lists (owner, {name: value}). They are put back in the order in which they were set, since an
+    earlier one may decide which values a later one may have (media type, file format, colour depth).
+    """
+    before = [(owner, {name: getattr(owner, name) for name in values}) for owner, values in settings]
+    try:
+        for owner, values in settings:
+            for name, value in values.items():
+                setattr(owner, name, value)
+        yield
+    finally:
+        for owner, values in before:
+            for name, value in values.items():
+                setattr(owner, name, value)
+
+
+@contextmanager
+def _cycles_enabled():
+    """Cycles for the length of the block, also where the user has switched its add-on off."""
+    if addon_utils.check("cycles")[1]:
+        yield
+        return
+    if addon_utils.enable("cycles") is None:
+        raise CaptureError("The depth of a reference comes from Cycles, which this Blender does not have")
+    try:
+        yield
+    finally:
+        addon_utils.disable("cycles")
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def _first_line(error: Exception) -> str:
+    return (
+        str(error).strip().splitlines()[0].removeprefix("Error: ")
+        if str(error).strip()
+        else "no reason given"
+    )

@@ -1,0 +1,170 @@
+"""Showing a take: the picture in its cameras, a strip in the sequencer, and whether its colours come out right.
+
+`show` says what is to be seen and may be called again and again: while frames arrive, after an undo took
+something away, for another take. A camera has one picture of ours and a scene one strip; both are found by
+their mark, so they survive renaming, and showing another take re-uses them.
+
+Main thread only.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import bpy
+
+MARK = "inspatio"
+"""Custom property that marks our images and strips."""
+
+
+def show(
+    scene: bpy.types.Scene, cameras: Iterable[bpy.types.Object], files: Sequence[Path], first: int
+) -> None:
+    """Show `files`, one a scene frame from frame `first` on, as the shot's settings ask."""
+    if not files:
+        return
+    shot = scene.inspatio
+    _show_in_cameras(scene, list(cameras), files, first, shot.show_background, shot.background_depth)
+    _show_in_sequencer(scene, files, first, shot.show_strip)
+
+
+def apply_switches(scene: bpy.types.Scene) -> None:
+    """Make what is shown follow the shot's switches."""
+    shot = scene.inspatio
+    for background in _backgrounds(scene):
+        background.show_background_image = shot.show_background
+        background.display_depth = shot.background_depth
+    strip = find_strip(scene)
+    if strip is not None:
+        strip.mute = not shot.show_strip
+
+
+def hide(scene: bpy.types.Scene, folder: Path) -> None:
+    """Take what shows the take in `folder` out of the scene: its files are about to go."""
+    for camera, background in [(b.id_data, b) for b in _backgrounds(scene)]:
+        if Path(bpy.path.abspath(background.image.filepath)).parent == folder:
+            camera.background_images.remove(background)
+    strip = find_strip(scene)
+    if strip is not None and Path(bpy.path.abspath(strip.directory)) == folder:
+        strips(scene).remove(strip)
+
+
+def shifts_colour(scene: bpy.types.Scene) -> bool:
+    """Whether the scene's colour management would show the frames in other colours than they have on disk."""
+    view = scene.view_settings
+    return (
+        view.view_transform not in ("Standard", "Raw")
+        or view.look not in ("", "None")
+        or view.exposure != 0.0
+        or view.gamma != 1.0
+        or view.use_curve_mapping
+    )
+
+
+def mend_colour(scene: bpy.types.Scene) -> None:
+    """Show display-referred pictures as they are."""
+    view = scene.view_settings
+    view.view_transform = "Standard"
+    view.look = "None"
+    view.exposure = 0.0
+    view.gamma = 1.0
+    view.use_curve_mapping = False
+
+
+def strips(scene: bpy.types.Scene):
+    """The strips of the scene's sequencer: `.strips` since 4.4, `.sequences` before."""
+    editor = scene.sequence_editor or scene.sequence_editor_create()
+    return editor.strips if hasattr(editor, "strips") else editor.sequences
+
+
+def find_strip(scene: bpy.types.Scene):
+    """Our strip in the scene, or None."""
+    if scene.sequence_editor is None:
+        return None
+    return next((strip for strip in strips(scene) if strip.get(MARK)), None)
+
+
+def _backgrounds(scene: bpy.types.Scene) -> list:
+    """Our background pictures in the cameras of the scene."""
+    cameras = {o.data for o in scene.objects if o.type == "CAMERA" and o.data is not None}
+    return [
+        b for camera in cameras for b in camera.background_images if b.image is not None and b.image.get(MARK)
+    ]
+
+
+def _show_in_cameras(scene, cameras, files: Sequence[Path], first: int, visible: bool, depth: str) -> None:
+    data = {camera.data for camera in cameras if camera.data.library is None}
+    for background in _backgrounds(scene):
+        if background.id_data not in data:
+            background.id_data.background_images.remove(background)
+    if not visible and not _backgrounds(scene):
+        return
+    image = next((b.image for b in _backgrounds(scene)), None) or _new_image(files[0])
+    if Path(bpy.path.abspath(image.filepath)) != files[0]:
+        image.filepath = str(files[0])
+    for camera in data:
+        found = [b for b in camera.background_images if b.image == image]
+        background = found[0] if found else camera.background_images.new()
+        if not found:
+            camera.show_background_images = True
+            background.image = image
+            background.alpha = 1.0
+            background.frame_method = "STRETCH"
+            background.show_background_image = visible
+            background.display_depth = depth
+        user = background.image_user
+        user.use_auto_refresh = True
+        user.use_cyclic = False
+        user.frame_start = first
+        user.frame_offset = int(files[0].stem) - 1
+        user.frame_duration = len(files)
+
+
+def _new_image(file: Path) -> bpy.types.Image:
+    image = bpy.data.images.load(str(file))
+    image.source = "SEQUENCE"
+    image.name = "InSpatio Take"
+    image[MARK] = True
+    return image
+
+
+def _show_in_sequencer(scene, files: Sequence[Path], first: int, visible: bool) -> None:
+    strip = find_strip(scene)
+    if strip is None and not visible:
+        return
+    editor = scene.sequence_editor or scene.sequence_editor_create()
+    # Changing strips while Blender prefetches may crash it.
+    prefetch, editor.use_prefetch = editor.use_prefetch, False
+    try:
+        channel = None
+        if strip is not None and (
+            Path(bpy.path.abspath(strip.directory)) != files[0].parent or len(strip.elements) > len(files)
+        ):
+            channel = strip.channel
+            strips(scene).remove(strip)
+            strip = None
+        if strip is None:
+            strip = _new_strip(scene, files[0], first, channel)
+            strip.mute = not visible
+        for file in files[len(strip.elements) :]:
+            strip.elements.append(file.name)
+    finally:
+        editor.use_prefetch = prefetch
+
+
+def _new_strip(scene, file: Path, first: int, channel: int | None):
+    existing = strips(scene)
+    if not len(existing):
+        # A first strip would make the next render show the sequencer instead of the scene.
+        scene.render.use_sequencer = False
+    if channel is None:
+        channel = max((strip.channel for strip in existing), default=0) + 1
+    strip = existing.new_image(
+        name="InSpatio Take", filepath=str(file), channel=channel, frame_start=first, fit_method="STRETCH"
+    )
+    strip[MARK] = True
+    strip.colorspace_settings.name = "sRGB"
+    for workspace in bpy.data.workspaces:
+        # From 5.0 on a workspace names the scene that its sequencers show; none is of no use to anybody.
+        if hasattr(workspace, "sequencer_scene") and workspace.sequencer_scene is None:
+            workspace.sequencer_scene = scene
+    return strip

@@ -1,0 +1,142 @@
+"""Where a shot's references and takes lie on disk, and which there are.
+
+    //inspatio/SHOT/reference/v001/     beside a saved file, or below the take folder of the preferences
+    //inspatio/SHOT/take_007/
+    USER/unsaved/ID/SHOT/ ...           while the file is not saved; the scene remembers ID
+
+A shot may have two folders: what was made before the file was saved stays where it was made.
+"""
+
+import logging
+import os
+import re
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+
+from ..backend.protocol.disk import FileFormatError, process_alive, read_json
+from ..backend.protocol.files import REFERENCE_FILE, TAKE_FILE
+from ..backend.protocol.takes import take_folders
+from . import preferences
+from .versions import REFERENCE_FOLDER, versions
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TakeInfo:
+    """What the panel shows of a take."""
+
+    folder: Path
+    number: int
+    state: str
+    frames_done: int
+    frames_total: int
+    message: str
+
+    @property
+    def can_continue(self) -> bool:
+        return self.state in ("cancelled", "failed") and self.frames_total > 0
+
+
+def safe_name(name: str) -> str:
+    """`name` as a folder's name on any system."""
+    return re.sub(r"[^\w.-]+", "_", name).strip("._")[:80] or "Shot"
+
+
+def shot_name(scene: bpy.types.Scene) -> str:
+    """The shot's name: its own, or the scene's."""
+    return scene.inspatio.shot_name.strip() or scene.name
+
+
+def in_unsaved_place(scene: bpy.types.Scene) -> bool:
+    """Whether takes go to the user folder, since there is no file to put them beside."""
+    return not bpy.data.filepath and not preferences.get().take_folder.strip()
+
+
+def shot_folder(scene: bpy.types.Scene) -> Path:
+    """The folder that new references and takes of the shot go to."""
+    name = safe_name(shot_name(scene))
+    chosen = preferences.get().take_folder.strip()
+    if chosen and (bpy.data.filepath or not chosen.startswith("//")):
+        return Path(bpy.path.abspath(chosen)) / name
+    if bpy.data.filepath:
+        return Path(bpy.path.abspath("//inspatio")) / name
+    if not scene.inspatio.unsaved_folder:
+        return _unsaved_place() / name
+    return Path(scene.inspatio.unsaved_folder) / name
+
+
+def keep_unsaved_folder(scene: bpy.types.Scene) -> None:
+    """Give a scene of an unsaved file a folder of its own, before something is written there."""
+    if in_unsaved_place(scene) and not scene.inspatio.unsaved_folder:
+        scene.inspatio.unsaved_folder = str(_unsaved_place() / secrets.token_hex(4))
+
+
+def shot_folders(scene: bpy.types.Scene) -> list[Path]:
+    """Every folder that holds references and takes of the shot, the one for new ones first."""
+    folders = [shot_folder(scene)]
+    if scene.inspatio.unsaved_folder:
+        folders.append(Path(scene.inspatio.unsaved_folder) / safe_name(shot_name(scene)))
+    return list(dict.fromkeys(folders))
+
+
+def reference_versions(scene: bpy.types.Scene) -> list[Path]:
+    """The versions of the shot's reference, newest first."""
+    found = []
+    for folder in shot_folders(scene):
+        found += [path for _, path in reversed(versions(folder / REFERENCE_FOLDER))]
+    return found
+
+
+def reference_version(scene: bpy.types.Scene) -> Path | None:
+    """The version to generate from: the chosen one where it exists, else the newest; None where there is none."""
+    found = reference_versions(scene)
+    chosen = scene.inspatio.reference_version
+    return next((path for path in found if path.name == chosen), found[0] if found else None)
+
+
+def reference_sentence(folder: Path) -> str:
+    """What reference.json says of a version, in a few words."""
+    try:
+        content = read_json(folder / REFERENCE_FILE)
+        count = len(content["views"])
+        return f"{count} view{'s' * (count != 1)}, {content['width']} × {content['height']}"
+    except (FileFormatError, KeyError, TypeError) as error:
+        log.warning("%s: %s", folder, error)
+        return "cannot be read"
+
+
+def list_takes(scene: bpy.types.Scene, running: Path | None) -> list[TakeInfo]:
+    """The takes of the shot, newest first; `running` is the folder of the take that is being generated."""
+    found = []
+    for folder in shot_folders(scene):
+        found += [read_take_info(path, number, running) for number, path in reversed(take_folders(folder))]
+    return found
+
+
+def read_take_info(folder: Path, number: int, running: Path | None) -> TakeInfo:
+    """What take.json says. A take that says "running" while nobody writes it has failed."""
+    try:
+        content = read_json(folder / TAKE_FILE)
+        state, writer = str(content["state"]), int(content["writer"])
+        done, total = int(content["frames_done"]), len(content["shot"]["frames"])
+        message = str(content["message"])
+    except (FileFormatError, KeyError, TypeError, ValueError) as error:
+        return TakeInfo(folder, number, "failed", 0, 0, f"Its take.json cannot be read: {error}")
+    abandoned = writer == os.getpid() or not process_alive(writer)
+    if state == "running" and folder != running and abandoned:
+        state, message = "failed", f"Stopped after {done} of {total} frames"
+    return TakeInfo(folder, number, state, done, total, message)
+
+
+def delete_take(folder: Path) -> None:
+    """Remove a take's folder. Raises OSError."""
+    shutil.rmtree(folder)
+
+
+def _unsaved_place() -> Path:
+    return Path(bpy.utils.extension_path_user(preferences.ADDON, path="unsaved"))

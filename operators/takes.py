@@ -1,0 +1,145 @@
+"""What can be done with a take: show it, open its folder, continue it, delete it."""
+
+import bpy
+
+from ..backend.protocol.disk import FileFormatError
+from ..backend.protocol.files import frame_names, read_take
+from ..inspatio_blender import driver, listing, runtime, showing, takes
+from .generate import report_end
+
+
+class _OnTake:
+    """An operator on one take: that with `number`, else the one chosen in the list, else the newest."""
+
+    number: bpy.props.IntProperty(
+        name="Take", description="Number of the take. 0: the one chosen in the list", default=0, min=0
+    )
+
+    def take(self, context):
+        """The take, or None with a report."""
+        found = takes.list_takes(context.scene, driver.get().running_folder)
+        listed = listing.get()
+        if self.number:
+            chosen = [take for take in found if take.number == self.number]
+        elif 0 <= listed.active < len(listed.takes):
+            folder = listed.takes[listed.active].folder
+            chosen = [take for take in found if str(take.folder) == folder]
+        else:
+            chosen = found
+        if not chosen:
+            self.report({"ERROR"}, "There is no such take")
+            return None
+        return chosen[0]
+
+
+class INSPATIO_OT_show_take(_OnTake, bpy.types.Operator):
+    """Show the frames of the take in the camera's view and in the sequencer"""
+
+    bl_idname = "inspatio.show_take"
+    bl_label = "Show Take"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def execute(self, context):
+        take = self.take(context)
+        if take is None:
+            return {"CANCELLED"}
+        try:
+            content = read_take(take.folder)
+        except FileFormatError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        names = frame_names(content.shot.cameras.frames)[: content.frames_done]
+        if not names:
+            self.report({"WARNING"}, f"{take.folder.name} has no frames")
+            return {"CANCELLED"}
+        runtime.show_take(context.scene, [take.folder / name for name in names])
+        return {"FINISHED"}
+
+
+class INSPATIO_OT_open_take_folder(_OnTake, bpy.types.Operator):
+    """Open the folder of the take in the file browser of the system"""
+
+    bl_idname = "inspatio.open_take_folder"
+    bl_label = "Open Folder"
+    bl_options = {"REGISTER"}
+
+    def execute(self, context):
+        take = self.take(context)
+        if take is None:
+            return {"CANCELLED"}
+        return bpy.ops.wm.path_open(filepath=str(take.folder))
+
+
+class INSPATIO_OT_continue_take(_OnTake, bpy.types.Operator):
+    """Go on with a take that stopped: the result is that of an unbroken run"""
+
+    bl_idname = "inspatio.continue_take"
+    bl_label = "Continue"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, _context):
+        if driver.get().busy:
+            cls.poll_message_set("A take is being generated")
+            return False
+        return True
+
+    def execute(self, context):
+        take = self.take(context)
+        if take is None:
+            return {"CANCELLED"}
+        try:
+            progress = driver.get().continue_take(context.scene, take)
+        except runtime.UserError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        if bpy.app.background:
+            return report_end(self, progress)
+        driver.redraw()
+        return {"FINISHED"}
+
+
+class INSPATIO_OT_delete_take(_OnTake, bpy.types.Operator):
+    """Delete the take and its frames from disk. This cannot be undone"""
+
+    bl_idname = "inspatio.delete_take"
+    bl_label = "Delete Take"
+    bl_options = {"REGISTER"}
+
+    def invoke(self, context, event):
+        return context.window_manager.invoke_confirm(self, event)
+
+    def execute(self, context):
+        take = self.take(context)
+        if take is None:
+            return {"CANCELLED"}
+        if take.folder == driver.get().running_folder:
+            self.report({"ERROR"}, "This take is being generated: cancel it first")
+            return {"CANCELLED"}
+        try:
+            showing.hide(context.scene, take.folder)
+            takes.delete_take(take.folder)
+        except OSError as error:
+            self.report({"ERROR"}, f"{take.folder.name} cannot be deleted: {error.strerror or error}")
+            return {"CANCELLED"}
+        finally:
+            listing.refresh(context.scene, driver.get().running_folder)
+        return {"FINISHED"}
+
+
+CLASSES = (
+    INSPATIO_OT_show_take,
+    INSPATIO_OT_open_take_folder,
+    INSPATIO_OT_continue_take,
+    INSPATIO_OT_delete_take,
+)
+
+
+def register():
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+
+
+def unregister():
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

@@ -1,0 +1,1 @@
+"""What the user sees: the tab "InSpatio" in the sidebar of the 3D viewport."""

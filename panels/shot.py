@@ -1,0 +1,112 @@
+"""The panel of the shot: what to generate, Generate, and how far it has come."""
+
+import textwrap
+
+import bpy
+
+from ..inspatio_blender import driver, runtime, settings, showing
+
+
+class Tab:
+    """Where all our panels are."""
+
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "InSpatio"
+
+
+def sentence(layout, text, width, icon="ERROR"):
+    """A sentence over as many lines as it needs in a region that is `width` pixels wide."""
+    column = layout.column(align=True)
+    scale = bpy.context.preferences.system.ui_scale
+    letters = max(16, int((width / scale - 60) / 6.4))
+    for index, line in enumerate(textwrap.wrap(text, letters)):
+        column.label(text=line, icon=icon if index == 0 else "BLANK1")
+
+
+class INSPATIO_PT_shot(Tab, bpy.types.Panel):
+    bl_label = "Shot"
+    bl_order = 1
+
+    def draw(self, context):
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        scene = context.scene
+        shot = scene.inspatio
+        column = layout.column()
+        column.enabled = not driver.get().busy
+        column.prop(shot, "shot_name", placeholder=scene.name)
+        column.prop(shot, "camera", text="Camera")
+        column.prop(shot, "use_scene_range")
+        if not shot.use_scene_range:
+            rows = column.column(align=True)
+            rows.prop(shot, "frame_start")
+            rows.prop(shot, "frame_end")
+        column.separator()
+        column.prop(shot, "preset")
+        row = column.row()
+        row.enabled = settings.PRESETS[shot.preset].text
+        row.prop(shot, "prompt")
+        column.prop(shot, "seed")
+        column.prop(shot, "keep_reference_detail")
+        layout.separator()
+        self._action(context, layout)
+        if showing.shifts_colour(scene):
+            self._colour(context, layout)
+
+    def _action(self, context, layout):
+        scene = context.scene
+        progress = driver.get().progress
+        if progress is None or not progress.active:
+            width, height = runtime.frame_size(scene)
+            count = len(scene.inspatio.frames())
+            column = layout.column()
+            column.scale_y = 1.4
+            column.operator(
+                "inspatio.generate", icon="PLAY", text=f"Generate {count} Frames" if count else "Generate"
+            )
+            layout.label(text=f"{width} × {height} pixels", icon="BLANK1")
+            if progress is not None and progress.message and progress.state != "finished":
+                sentence(layout, progress.message, context.region.width)
+            elif progress is not None and progress.state == "finished":
+                layout.label(text=f"Take {progress.number}: {progress.frames_done} frames", icon="CHECKMARK")
+            return
+        row = layout.row(align=True)
+        row.scale_y = 1.4
+        row.progress(factor=progress.factor, text=f"{progress.factor:.0%}")
+        row.operator("inspatio.cancel", icon="X", text="")
+        layout.label(text=progress.line(), icon="TIME")
+
+    def _colour(self, context, layout):
+        box = layout.box()
+        transform = context.scene.view_settings.view_transform
+        sentence(box, f"View transform “{transform}” changes the colours of the strip", context.region.width)
+        box.operator("inspatio.mend_colour", icon="COLOR")
+
+
+class INSPATIO_PT_show(Tab, bpy.types.Panel):
+    bl_label = "Show"
+    bl_parent_id = "INSPATIO_PT_shot"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context):
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        shot = context.scene.inspatio
+        layout.prop(shot, "show_background")
+        row = layout.row()
+        row.enabled = shot.show_background
+        row.prop(shot, "background_depth", expand=True)
+        layout.prop(shot, "show_strip")
+
+
+def register():
+    bpy.utils.register_class(INSPATIO_PT_shot)
+    bpy.utils.register_class(INSPATIO_PT_show)
+
+
+def unregister():
+    bpy.utils.unregister_class(INSPATIO_PT_show)
+    bpy.utils.unregister_class(INSPATIO_PT_shot)

@@ -1,0 +1,54 @@
+"""Enabling, disabling and enabling again leaves nothing behind."""
+
+import threading
+
+import bpy
+from door import ADDON, disable, enable, main
+
+
+def traces():
+    """What the extension could leave behind."""
+    handlers = [
+        f"{name}: {function.__module__}"
+        for name in dir(bpy.app.handlers)
+        if isinstance(getattr(bpy.app.handlers, name), list)
+        for function in getattr(bpy.app.handlers, name)
+        if getattr(function, "__module__", "").startswith(ADDON)
+    ]
+    classes = [
+        f"{base.__name__}: {cls.__name__}"
+        for base in (
+            bpy.types.Operator,
+            bpy.types.Panel,
+            bpy.types.Menu,
+            bpy.types.UIList,
+            bpy.types.PropertyGroup,
+        )
+        for cls in base.__subclasses__()
+        if cls.__module__.startswith(ADDON) and getattr(cls, "is_registered", False)
+    ]
+    threads = [thread.name for thread in threading.enumerate() if thread.name.startswith("inspatio")]
+    properties = [
+        owner.__name__ for owner in (bpy.types.Scene, bpy.types.WindowManager) if hasattr(owner, "inspatio")
+    ]
+    return {"handlers": handlers, "classes": classes, "threads": threads, "properties": properties}
+
+
+def test():
+    disable()
+    clean = traces()
+    for _ in range(2):
+        enable()
+        assert bpy.context.scene.inspatio.preset == "tiny"
+        assert bpy.ops.inspatio.generate.poll()
+        during = traces()
+        assert during["handlers"], during
+        assert during["classes"], during
+        assert during["threads"] == ["inspatio-worker"], during
+        disable()
+        assert traces() == clean, traces()
+    assert clean == {"handlers": [], "classes": [], "threads": [], "properties": []}, clean
+    return {}
+
+
+main(test)
