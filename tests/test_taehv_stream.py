@@ -1,0 +1,124 @@
+"""TAEHV as a stream: blocks give what the whole gives, state can be kept, and nothing lags behind the camera."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from backend.codec.base import Codec, Decoder, Encoder
+from backend.codec.taehv import Grow, Pool, Taehv
+
+BLOCKS = [9, 12, 12]
+
+
+def random_codec() -> Taehv:
+    torch.manual_seed(0)
+    return Taehv().eval()
+
+
+@torch.no_grad()
+def see_through_codec() -> Taehv:
+    """Weights by hand: a latent is the brightness of its last frame's every eighth pixel, shown in all its frames."""
+    codec = Taehv()
+    for parameter in codec.parameters():
+        parameter.zero_()
+    for which in ("encoder", "decoder"):
+        layers = codec.layers[which]
+        assert isinstance(layers, torch.nn.Sequential)
+        for layer in layers:
+            if isinstance(layer, Pool):
+                layer.conv.weight[0, (layer.stride - 1) * layer.conv.out_channels] = 1
+            elif isinstance(layer, Grow):
+                layer.conv.weight[:: layer.conv.in_channels, 0] = 1
+            elif isinstance(layer, torch.nn.Conv2d):
+                colours = 3 if layer.out_channels == 3 else 1
+                layer.weight[:colours, 0, 1, 1] = 1
+    return codec
+
+
+def moving_edge(frames: int) -> Tensor:
+    """White from the left up to column 8 + 2f in frame f, (1, F, 3, 16, 80) in -1..1."""
+    white = torch.arange(80)[None] < 8 + 2 * torch.arange(frames)[:, None]
+    return (white.float() * 2 - 1)[None, :, None, None].expand(1, frames, 3, 16, 80)
+
+
+def noise(*shape: int) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+
+def test_it_is_a_codec() -> None:
+    codec: Codec = random_codec()
+    encoder: Encoder = codec.encoder()
+    decoder: Decoder = codec.decoder()
+    with torch.no_grad():
+        latents = encoder.push(noise(1, 9, 3, 16, 24))
+        assert latents.shape == (1, 3, codec.latent_channels, 2, 3)
+        assert decoder.push(latents).shape == (1, 9, 3, 16, 24)
+
+
+@torch.no_grad()
+def test_encoding_in_blocks_equals_the_whole() -> None:
+    codec, frames = random_codec(), noise(2, sum(BLOCKS), 3, 16, 24)
+    stream = codec.encoder()
+    in_blocks = torch.cat([stream.push(block) for block in frames.split(BLOCKS, dim=1)], dim=1)
+    assert in_blocks.shape[1] == 9
+    torch.testing.assert_close(in_blocks, codec.encoder().push(frames), atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
+def test_decoding_in_blocks_equals_the_whole() -> None:
+    codec, latents = random_codec(), noise(2, 9, 16, 2, 3) * 2
+    stream = codec.decoder()
+    blocks = [stream.push(block) for block in latents.split(3, dim=1)]
+    assert [block.shape[1] for block in blocks] == BLOCKS
+    torch.testing.assert_close(torch.cat(blocks, dim=1), codec.decoder().push(latents), atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
+def test_a_stream_goes_on_from_a_kept_state() -> None:
+    codec = random_codec()
+    for stream, other, first, later in (
+        (codec.encoder(), codec.encoder(), noise(1, 9, 3, 16, 24), noise(1, 12, 3, 16, 24)),
+        (codec.decoder(), codec.decoder(), noise(1, 3, 16, 2, 3), noise(1, 3, 16, 2, 3)),
+    ):
+        stream.push(first)
+        kept = stream.state()
+        expected = stream.push(later)
+        other.restore(kept)
+        assert torch.equal(other.push(later), expected)
+        stream.restore(kept)
+        assert torch.equal(stream.push(later), expected)
+        stream.restore({})
+        assert torch.equal(stream.push(first)[:, :1], type(stream)(codec).push(first)[:, :1])
+
+
+@torch.no_grad()
+def test_a_latent_ends_with_its_frame_and_knows_nothing_later() -> None:
+    codec, frames = random_codec(), noise(1, 9, 3, 16, 24)
+    before = codec.encoder().push(frames)
+    for frame in range(9):
+        changed = frames.clone()
+        changed[:, frame] *= -1
+        moved = (codec.encoder().push(changed) - before).abs().amax(dim=(0, 2, 3, 4)) > 0
+        first_to_know = (frame + 3) // 4
+        assert moved.nonzero()[0].item() == first_to_know
+
+
+@torch.no_grad()
+def test_a_moving_edge_does_not_lag() -> None:
+    codec, frames = see_through_codec(), moving_edge(sum(BLOCKS))
+    encoder, decoder = codec.encoder(), codec.decoder()
+    shown = torch.cat([decoder.push(encoder.push(block)) for block in frames.split(BLOCKS, dim=1)], dim=1)
+    assert shown.shape == frames.shape
+    # A latent holds every fourth frame, which the others of its group show as well: none trails.
+    assert torch.equal(shown[:, ::4] > 0, frames[:, ::4] > 0)
+    for frame in range(1, frames.shape[1]):
+        assert torch.equal(shown[:, frame] > 0, frames[:, (frame + 3) // 4 * 4] > 0)
+
+
+def test_a_block_of_another_length_is_refused() -> None:
+    encoder = random_codec().encoder()
+    with pytest.raises(ValueError, match="frames"):
+        encoder.push(noise(1, 8, 3, 16, 24))
+    assert not encoder.state()
