@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import traceback
+from contextlib import contextmanager
 
 import addon_utils
 import bpy
@@ -37,6 +38,18 @@ def part(name):
     import importlib
 
     return importlib.import_module(f"{ADDON}.{name}")
+
+
+@contextmanager
+def raises(error, words):
+    """The block has to raise `error` with `words` in its message."""
+    try:
+        yield
+    except error as raised:
+        if words not in str(raised):
+            raise AssertionError(f"“{words}” is not in: {raised}") from raised
+    else:
+        raise AssertionError(f"nothing was raised that says “{words}”")
 
 
 def main(test):
