@@ -1,0 +1,1 @@
+"""Training of the small generator: synthetic scenes, data set, training and evaluation."""
