@@ -144,3 +144,13 @@ def newest_blender(installed) -> Blender:
         if bpy_python(name) is not None:
             return installed(name)
     pytest.skip(f"no bpy is installed for {sys.executable}: run `make venv`")
+
+
+@pytest.fixture(scope="session")
+def painting_python(tmp_path_factory) -> Path:
+    """What the add-on takes for the backend's Python: starts the stand-in of tests/painting_backend.py."""
+    script = tmp_path_factory.mktemp("painting") / "python"
+    program = f'exec "{sys.executable}" "{ROOT / "tests/painting_backend.py"}" "$@"\n'
+    script.write_text(f'#!/bin/sh\nexport PYTHONPATH="{ROOT}"\n{program}')
+    script.chmod(0o755)
+    return script

@@ -1,0 +1,83 @@
+"""A stand-in for the generator, and named so: the real server and protocol, but frames are painted.
+
+python painting_backend.py -m backend serve --parent PID, as the add-on starts a backend. A frame is the plain
+warp of the reference with grey holes; a bar at its bottom moves on with every frame and its colour comes from
+the seed and the state, so that a take continued from a wrong state looks different. INSPATIO_PAINT_SECONDS is
+the time a block takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from fakes import small_presets
+
+from backend.constraint.splat import splat_views
+from backend.life import serve
+from backend.model.sampler import Cancelled
+from backend.protocol import TOKEN_VARIABLE
+from backend.protocol.blocks import block_size
+from backend.service import Service
+from backend.session import Block
+
+
+class PaintingSession:
+    """What the service asks of a session; its state is the count of painted frames."""
+
+    def __init__(self, preset, world, width, height, seed, prompt=None, keep_reference_detail=True) -> None:
+        self.next_block = 0
+        self._painted = 0
+        self._world = world
+        self._size = height, width
+        self._seed = seed
+
+    def step(self, cameras, cancelled) -> Block:
+        until = time.monotonic() + float(os.environ.get("INSPATIO_PAINT_SECONDS", "0"))
+        while time.monotonic() < until:
+            if cancelled():
+                raise Cancelled
+            time.sleep(0.02)
+        world = self._world
+        render = splat_views(
+            world.pictures([0]),
+            world.depth[:1],
+            world.intrinsics[:1],
+            world.world_to_camera[:1],
+            torch.as_tensor(cameras.intrinsics),
+            torch.as_tensor(cameras.world_to_camera),
+            size=self._size,
+        )
+        colour = torch.where(render.known[:, None], render.colour, torch.zeros(()))
+        frames = ((colour + 1) * 127.5).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+        for frame in frames:
+            at = 4 * self._painted % frame.shape[1]
+            frame[-6:, at : at + 8] = (255, self._seed % 256, 7 * self._painted % 256)
+            self._painted += 1
+        self.next_block += 1
+        coverage = render.known.float().mean(dim=(1, 2)).tolist()
+        return Block(frames, coverage, {"render": 1.0})
+
+    def snapshot(self) -> bytes:
+        return f"{self.next_block} {self._painted}".encode()
+
+    def restore(self, data: bytes) -> None:
+        self.next_block, self._painted = map(int, data.split())
+        assert self._painted == sum(block_size(block) for block in range(self.next_block))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-m", dest="module")
+    parser.add_argument("command", choices=["serve"])
+    parser.add_argument("--parent", type=int)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        presets = small_presets(Path(folder))
+        service = Service(presets, PaintingSession)
+        service.warm("tiny")
+        serve(service, os.environ.pop(TOKEN_VARIABLE), parent=asked.parent)
