@@ -103,15 +103,9 @@ def _serve(parsed: argparse.Namespace) -> int:
     try:
         serve(service, token, parsed.host, parsed.port, parsed.parent)
     except OSError as error:
-        say(
-            {
-                "inspatio": "error",
-                "error": "cannot_listen",
-                "message": f"Cannot listen at {parsed.host}: {error}.",
-            }
-        )
+        message = f"Cannot listen at {parsed.host}: {error}."
+        say({"inspatio": "error", "error": "cannot_listen", "message": message})
         return BAD_ARGUMENTS
-    return DONE
 
 
 def _shot(parsed: argparse.Namespace) -> int:

@@ -49,15 +49,42 @@ def render_world(
 def _render(
     world: World, views: slice, intrinsics: Tensor, world_to_camera: Tensor, height: int, width: int
 ) -> Render:
-    return splat_views(
-        world.pictures(views),
-        world.depth[views],
-        world.intrinsics[views],
-        world.world_to_camera[views],
-        intrinsics,
-        world_to_camera,
-        size=(height, width),
+    colour, depth, lenses = magnified(
+        world.pictures(views), world.depth[views], world.intrinsics[views], height, width
     )
+    return splat_views(
+        colour, depth, lenses, world.world_to_camera[views], intrinsics, world_to_camera, size=(height, width)
+    )
+
+
+def magnified(
+    colour: Tensor, depth: Tensor, intrinsics: Tensor, height: int, width: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Views (V, 3, h, w), (V, h, w), (V, 3, 3) with at least as many pixels across as a target of (height, width).
+
+    Splatted at a larger size as they are, their pixels would lie apart like stars. Colour is interpolated, depth
+    is not: between a box and the wall behind it there is nothing.
+    """
+    rows, columns = depth.shape[-2:]
+    scale = max(height / rows, width / columns)
+    if scale <= 1:
+        return colour, depth, intrinsics
+    size = round(rows * scale), round(columns * scale)
+    return (
+        F.interpolate(colour, size=size, mode="bilinear", align_corners=False),
+        F.interpolate(depth[:, None], size=size, mode="nearest-exact")[:, 0],
+        scaled(intrinsics, size[1] / columns, size[0] / rows),
+    )
+
+
+def scaled(intrinsics: Tensor, across: float, down: float) -> Tensor:
+    """Intrinsics (n, 3, 3) of the same cameras with pictures of `across`, `down` times the size."""
+    result = intrinsics.clone()
+    result[:, 0, 0] *= across
+    result[:, 1, 1] *= down
+    result[:, 0, 2] = (result[:, 0, 2] + 0.5) * across - 0.5
+    result[:, 1, 2] = (result[:, 1, 2] + 0.5) * down - 0.5
+    return result
 
 
 def cover(pictures: Tensor, height: int, width: int) -> Tensor:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
-from .context import render_world
+from .context import render_world, scaled
 from .model.sampler import Cancelled
 from .session import CameraBlock, Cancel
 from .world import World
 
 LOW_PIXELS = 128 * 72
-"""Pixels of a target frame, and at most of a view, at which coverage is measured."""
+"""Pixels of a target frame at which coverage is measured."""
+VIEW_PIXELS = 4 * LOW_PIXELS
+"""Pixels of a view that are kept of one that is larger than the target."""
 FRAMES_AT_A_TIME = 12
 
 
@@ -21,12 +22,13 @@ def coverage_of(
 ) -> list[float]:
     """The share of covered pixels, 0 to 1, for each camera of a target of (height, width).
 
-    Target and views are both thinned out by about the same factor, so that cracks between magnified pixels show
-    here as they will in the take. Raises Cancelled.
+    Target and views are thinned out by about the same factor, so that cracks between pixels that are seen from
+    near show here as they will in the take; views larger than the target by more. Raises Cancelled.
     """
     factor = max(1.0, (width * height / LOW_PIXELS) ** 0.5)
     small_height, small_width = max(1, round(height / factor)), max(1, round(width / factor))
-    thin = thinned(world, max(1, round(factor)))
+    rows, columns = world.size
+    thin = thinned(world, max(round(factor), int((rows * columns / VIEW_PIXELS) ** 0.5), 1))
     intrinsics = scaled(cameras.intrinsics, small_width / width, small_height / height)
     shares: list[float] = []
     for start in range(0, len(cameras.frames), FRAMES_AT_A_TIME):
@@ -63,13 +65,3 @@ def thinned(world: World, step: int) -> World:
         world.world_to_camera,
         world.frames,
     )
-
-
-def scaled(intrinsics: Tensor, across: float, down: float) -> Tensor:
-    """Intrinsics (n, 3, 3) of the same cameras with pictures of `across`, `down` times the size."""
-    result = intrinsics.clone()
-    result[:, 0, 0] *= across
-    result[:, 1, 1] *= down
-    result[:, 0, 2] = (result[:, 0, 2] + 0.5) * across - 0.5
-    result[:, 1, 2] = (result[:, 1, 2] + 0.5) * down - 0.5
-    return result

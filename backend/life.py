@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import psutil
 import uvicorn
@@ -40,8 +40,8 @@ LOCAL_NAMES = ("127.0.0.1", "localhost", "::1")
 
 def serve(
     service: Service, token: str, host: str = LOOPBACK, port: int = 0, parent: int | None = None
-) -> None:
-    """Serve until asked to end. Raises OSError when host and port cannot be bound."""
+) -> NoReturn:
+    """Serve until asked to end, and end the process. Raises OSError when host and port cannot be bound."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listening:
         if os.name != "nt":
@@ -61,6 +61,7 @@ def serve(
         if parent is not None:
             threading.Thread(target=watch_parent, args=(parent, server.end), daemon=True).start()
         asyncio.run(server.serve(sockets=[listening]))
+    leave()
 
 
 class _Server(uvicorn.Server):
@@ -116,6 +117,13 @@ class _Server(uvicorn.Server):
 def _end_at_last() -> None:
     time.sleep(LAST_SECONDS)
     logger.warning("ending while something still computes")
+    leave()
+
+
+def leave() -> NoReturn:
+    """End the process here and now: nothing in it is worth the seconds that tidying up takes."""
+    logging.shutdown()
+    sys.stdout.flush()
     os._exit(0)
 
 

@@ -1,6 +1,6 @@
 """Presets: which sets of weights there are, what each is good for, and how it is loaded.
 
-    PRESETS  ->  load_preset("tiny")  ->  LoadedPreset(preset, dit, codec, digest)
+    Presets().all()  ->  Presets().load("tiny")  ->  LoadedPreset(preset, dit, codec, digest)
 
 `tiny` ships in backend/weights/tiny: generator.safetensors (its configuration in the metadata),
 codec.safetensors, and preset.json with what a user interface needs to know of it.
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from .protocol.disk import FileFormatError, read_json
 from .protocol.fields import Fields
 
 WEIGHTS = Path(__file__).parent / "weights"
+GENERATOR_FILE, CODEC_FILE = "generator.safetensors", "codec.safetensors"
 
 
 class PresetError(Exception):
@@ -68,13 +68,51 @@ class LoadedPreset:
     device: Device
 
 
-def tiny(folder: Path = WEIGHTS / "tiny") -> Preset:
+class Presets:
+    """The presets there are, with the weights of `tiny` in the folder `weights`/tiny."""
+
+    def __init__(self, weights: Path = WEIGHTS) -> None:
+        self._tiny = weights / "tiny"
+
+    def all(self) -> list[Preset]:
+        """Every preset, also those that are not available here."""
+        return [
+            _describe_tiny(self._tiny),
+            _not_yet("inspatio-1.3b", "InSpatio-World 1.3B"),
+            _not_yet("inspatio-1.5-1.3b", "InSpatio-World 1.5 1.3B"),
+        ]
+
+    def find(self, preset_id: str) -> Preset:
+        """The preset with this id; raises PresetError when there is none or it is not available."""
+        known = self.all()
+        for preset in known:
+            if preset.id == preset_id:
+                if not preset.available:
+                    raise PresetError(preset.why_not)
+                return preset
+        names = ", ".join(preset.id for preset in known)
+        raise PresetError(f"There is no preset {preset_id!r}; there are {names}.")
+
+    def load(self, preset_id: str) -> LoadedPreset:
+        """Load a preset's weights. Raises PresetError."""
+        return _load_tiny(self.find(preset_id), self._tiny, default_device())
+
+
+def load_preset(preset_id: str) -> LoadedPreset:
+    """Load the weights of a preset that ships with the project. Raises PresetError."""
+    return Presets().load(preset_id)
+
+
+def _describe_tiny(folder: Path) -> Preset:
     """The preset that ships with the project, as its preset.json describes it."""
     try:
         read = Fields("preset.json", read_json(folder / "preset.json"), "inspatio-preset")
         label, multiple = read.text("label", 100), read.integer("multiple", 16, 256)
         width, height = read.integer("width", 16, 4096), read.integer("height", 16, 4096)
         detail, fill = read.boolean("keep_reference_detail"), read.boolean("hole_fill")
+        for name in (GENERATOR_FILE, CODEC_FILE):
+            if not (folder / name).is_file():
+                raise FileFormatError(f"{name} is missing in {folder}")
     except FileFormatError as error:
         why_not = f"The weights of tiny are missing or broken ({error}): install the extension again."
         return Preset("tiny", "Tiny", 256, 144, 16, False, True, True, why_not)
@@ -86,39 +124,13 @@ def _not_yet(preset_id: str, label: str) -> Preset:
     return Preset(preset_id, label, 832, 480, 16, True, False, False, why_not)
 
 
-def presets() -> list[Preset]:
-    """Every preset, also those that are not available here."""
-    return [
-        tiny(),
-        _not_yet("inspatio-1.3b", "InSpatio-World 1.3B"),
-        _not_yet("inspatio-1.5-1.3b", "InSpatio-World 1.5 1.3B"),
-    ]
-
-
-def find_preset(preset_id: str) -> Preset:
-    """The preset with this id; raises PresetError when there is none or it is not available."""
-    for preset in presets():
-        if preset.id == preset_id:
-            if not preset.available:
-                raise PresetError(preset.why_not)
-            return preset
-    known = ", ".join(preset.id for preset in presets())
-    raise PresetError(f"There is no preset {preset_id!r}; there are {known}.")
-
-
-def load_preset(preset_id: str) -> LoadedPreset:
-    """Load a preset's weights. Raises PresetError."""
-    return _LOADERS[find_preset(preset_id).id](find_preset(preset_id))
-
-
-def load_tiny(preset: Preset, folder: Path = WEIGHTS / "tiny", device: Device | None = None) -> LoadedPreset:
+def _load_tiny(preset: Preset, folder: Path, device: Device) -> LoadedPreset:
     """The generator and the autoencoder of `tiny` from a folder. Raises PresetError."""
     from safetensors import SafetensorError, safe_open
 
     from .codec.tiny import TinyCodec
 
-    device = device or default_device()
-    generator, codec_file = folder / "generator.safetensors", folder / "codec.safetensors"
+    generator, codec_file = folder / GENERATOR_FILE, folder / CODEC_FILE
     try:
         with safe_open(generator, "pt") as file:
             config = GeneratorConfig(**json.loads((file.metadata() or {})["config"]))
@@ -142,6 +154,3 @@ def digest_files(*files: Path) -> str:
     for path in files:
         digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-_LOADERS: dict[str, Callable[[Preset], LoadedPreset]] = {"tiny": load_tiny}

@@ -25,7 +25,7 @@ from .coverage import coverage_of
 from .memory import memory_mb, peak_mb
 from .model.sampler import Cancelled
 from .pictures import encode_pngs
-from .presets import LoadedPreset, PresetError, find_preset, load_preset, presets
+from .presets import LoadedPreset, PresetError, Presets
 from .protocol.blocks import BLOCK_SIZES
 from .protocol.cameras import Cameras
 from .protocol.files import Reference
@@ -97,14 +97,14 @@ class _Take:
 
 
 class Service:
-    """The backend's state. `load` and `make_session` are replaced in tests only."""
+    """The backend's state. Tests hand in presets and sessions of their own."""
 
     def __init__(
         self,
-        load: Callable[[str], LoadedPreset] = load_preset,
+        presets: Presets | None = None,
         make_session: Callable[..., Generating] = Session,
     ) -> None:
-        self._load = load
+        self._presets = presets or Presets()
         self._make_session = make_session
         self._lock = threading.Lock()
         self._turn = threading.Lock()
@@ -123,7 +123,7 @@ class Service:
             "state": state,
             "version": __version__,
             "protocol": protocol.PROTOCOL_VERSION,
-            "presets": [preset.to_json() for preset in presets()],
+            "presets": [preset.to_json() for preset in self._presets.all()],
             "memory_mb": memory_mb(),
             "peak_mb": peak_mb(),
             "pid": os.getpid(),
@@ -133,7 +133,7 @@ class Service:
         """Load a preset now rather than with the first take. Raises PresetError."""
         with self._loading:
             if preset_id not in self._loaded:
-                self._loaded = {preset_id: self._load(preset_id)}
+                self._loaded = {preset_id: self._presets.load(preset_id)}
 
     def has_reference(self, digest: str) -> bool:
         """Whether the world of this digest is kept; asking counts as using it."""
@@ -193,7 +193,7 @@ class Service:
         """Open a take, loading its preset if need be; at most MAX_TAKES stay open. Raises ServiceError."""
         world = self._world(request.reference)
         try:
-            preset = find_preset(request.preset)
+            preset = self._presets.find(request.preset)
             check_size(preset.multiple, request.width, request.height)
             if max(request.width, request.height) > MAX_TARGET_SIDE:
                 raise SessionError(f"Width and height must be at most {MAX_TARGET_SIDE}.")

@@ -13,7 +13,7 @@ from pathlib import Path
 from . import __version__
 from .memory import peak_mb
 from .pictures import encode_pngs
-from .presets import LoadedPreset, PresetError, load_preset
+from .presets import PresetError, Presets
 from .protocol.disk import FileFormatError
 from .protocol.files import Shot, read_shot, read_take
 from .protocol.takes import ContinueError, TakeWriteError, TakeWriter, take_folders
@@ -34,7 +34,7 @@ def generate_shot(
     seed: int | None = None,
     number: int | None = None,
     show: Show = lambda line: None,
-    load: Callable[[str], LoadedPreset] = load_preset,
+    presets: Presets | None = None,
 ) -> Path:
     """Generate a take of the shot in `folder` and return the take's folder.
 
@@ -49,7 +49,7 @@ def generate_shot(
             take_folder = _take_folder(folder, number)
             shot = read_take(take_folder).shot
         world, reference_digest = load_world(folder / shot.reference)
-        preset = load(shot.preset)
+        preset = (presets or Presets()).load(shot.preset)
         session = Session(
             preset, world, shot.width, shot.height, shot.seed, shot.prompt or None, shot.keep_reference_detail
         )

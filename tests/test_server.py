@@ -1,0 +1,566 @@
+"""The server as a client meets it: a real process, real HTTP, and every way to be turned away.
+
+Sessions are fake (`fakes.FakeSession`, behaviour by seed) but where a test says otherwise: what is tested is
+what lies around them.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from fakes import BROKEN, DEAF, GREEDY, SLOW, small_presets
+from references import move, write_reference
+
+from backend import protocol
+from backend.protocol.cameras import Cameras
+from backend.protocol.envelope import Blob, pack, unpack
+from backend.protocol.references import reference_body, reference_digest
+
+TESTS = Path(__file__).parent
+TOKEN = "a-token-for-tests-only"
+WIDTH, HEIGHT = 64, 48
+
+
+@dataclass
+class Answer:
+    status: int
+    body: bytes
+
+    @property
+    def json(self) -> dict[str, Any]:
+        return json.loads(self.body)
+
+    @property
+    def error(self) -> tuple[int, str]:
+        said = self.json
+        assert set(said) == {"error", "message"}
+        assert said["message"].endswith((".", "!"))
+        return self.status, said["error"]
+
+
+class Server:
+    """A backend process and plain HTTP to it."""
+
+    def __init__(self, weights: Path, *options: str) -> None:
+        environment = {**os.environ, protocol.TOKEN_VARIABLE: TOKEN, "OMP_NUM_THREADS": "1"}
+        environment["PYTHONPATH"] = os.pathsep.join([str(TESTS), str(TESTS.parent)])
+        command = [sys.executable, str(TESTS / "fake_backend.py"), str(weights), "serve"]
+        self.process = subprocess.Popen(
+            [*command, "--parent", str(os.getpid()), *options], stdout=subprocess.PIPE, env=environment
+        )
+        assert self.process.stdout is not None
+        self.ready = json.loads(self.process.stdout.readline())
+        self.port: int = self.ready["port"]
+
+    def headers(self, kind: str = protocol.JSON_TYPE) -> dict[str, str]:
+        return {
+            "Authorization": f"Bearer {TOKEN}",
+            protocol.PROTOCOL_HEADER: "1",
+            "Content-Type": kind,
+        }
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        kind: str = protocol.JSON_TYPE,
+        **changed: str | None,
+    ) -> Answer:
+        """One request; `changed` replaces headers (underscores for dashes) or, with None, leaves them out."""
+        headers: dict[str, str | None] = dict(self.headers(kind))
+        headers.update({name.replace("_", "-").title(): value for name, value in changed.items()})
+        known = {name.lower(): (name, value) for name, value in headers.items()}
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            sent = {name: value for name, value in known.values() if value is not None}
+            connection.request(method, path, body, sent)
+            response = connection.getresponse()
+            return Answer(response.status, response.read())
+        finally:
+            connection.close()
+
+    def put_reference(self, folder: Path) -> str:
+        digest = reference_digest(folder)
+        _, chunks = reference_body(folder)
+        answer = self.ask(
+            "PUT", f"{protocol.REFERENCES_PATH}/{digest}", b"".join(chunks), protocol.ENVELOPE_TYPE
+        )
+        assert answer.status == 200, answer.body
+        return digest
+
+    def open_take(self, reference: str, seed: int = 5, **changed: Any) -> Answer:
+        content = {
+            "reference": reference,
+            "preset": "tiny",
+            "width": WIDTH,
+            "height": HEIGHT,
+            "seed": seed,
+            **changed,
+        }
+        return self.ask("POST", protocol.TAKES_PATH, json.dumps(content).encode())
+
+    def take(self, reference: str, seed: int = 5) -> str:
+        answer = self.open_take(reference, seed)
+        assert answer.status == 201, answer.body
+        assert answer.json["block_sizes"] == [9, 12]
+        return str(answer.json["take"])
+
+    def generate(self, take: str, block: int, cameras: Cameras | None = None) -> Answer:
+        cameras = cameras or move(33, WIDTH, HEIGHT).block(block)
+        body = pack({"block": block}, cameras.blobs())
+        return self.ask("POST", f"{protocol.TAKES_PATH}/{take}/blocks", body, protocol.ENVELOPE_TYPE)
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("weights")
+    small_presets(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(weights: Path) -> Iterator[Server]:
+    server = Server(weights, "--fake")
+    yield server
+    server.end()
+
+
+@pytest.fixture(scope="module")
+def reference(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("reference")
+    write_reference(folder, WIDTH, HEIGHT)
+    return server.put_reference(folder)
+
+
+def test_it_says_that_it_is_ready(server: Server) -> None:
+    assert server.ready == {
+        "inspatio": "ready",
+        "port": server.port,
+        "protocol": 1,
+        "version": "0.1.0",
+    }
+
+
+def test_status(server: Server) -> None:
+    said = server.ask("GET", protocol.STATUS_PATH).json
+    assert said["state"] == "idle"
+    assert said["pid"] == server.process.pid
+    assert 10 < said["memory_mb"] <= said["peak_mb"]
+    tiny = said["presets"][0]
+    assert (tiny["id"], tiny["available"], tiny["text"], tiny["multiple"]) == ("tiny", True, False, 16)
+    assert all(preset["why_not"] for preset in said["presets"][1:])
+
+
+@pytest.mark.parametrize(
+    "token", [None, "Bearer", "Bearer ", "Bearer wrong", TOKEN, f"Basic {TOKEN}", "Bearer \xff"]
+)
+@pytest.mark.parametrize("path", [protocol.STATUS_PATH, "/openapi.json", "/", "/nowhere"])
+def test_without_the_token_there_is_nothing(server: Server, token: str | None, path: str) -> None:
+    assert server.ask("GET", path, authorization=token).error == (401, "unauthorized")
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "", "[::2]:1"])
+def test_it_answers_to_no_other_name(server: Server, host: str) -> None:
+    assert server.ask("GET", protocol.STATUS_PATH, host=host).error == (400, "bad_request")
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:1", "LOCALHOST", "[::1]:1", "127.0.0.1"])
+def test_it_answers_to_its_own_names(server: Server, host: str) -> None:
+    assert server.ask("GET", protocol.STATUS_PATH, host=host).status == 200
+
+
+@pytest.mark.parametrize("spoken", [None, "0", "2", "one", "1.0"])
+def test_another_protocol_is_refused(server: Server, spoken: str | None) -> None:
+    answer = server.ask("GET", protocol.STATUS_PATH, x_inspatio_protocol=spoken)
+    assert answer.error == (426, "protocol_mismatch")
+
+
+def test_unknown_paths_takes_and_references(server: Server, reference: str) -> None:
+    assert server.ask("GET", "/v1/nowhere").error == (404, "not_found")
+    assert server.ask("GET", protocol.TAKES_PATH).error == (405, "not_found")
+    assert server.ask("HEAD", f"{protocol.REFERENCES_PATH}/abc").status == 404
+    assert server.ask("HEAD", f"{protocol.REFERENCES_PATH}/{reference}").status == 204
+    assert server.ask("DELETE", f"{protocol.TAKES_PATH}/abc").error == (404, "not_found")
+    assert server.generate("abc", 0).error == (404, "not_found")
+    assert server.open_take("abc").error == (404, "not_found")
+
+
+BODIES = [
+    ("PUT", f"{protocol.REFERENCES_PATH}/abc", protocol.ENVELOPE_TYPE, protocol.MAX_REFERENCE_BYTES),
+    ("POST", protocol.COVERAGE_PATH, protocol.ENVELOPE_TYPE, protocol.MAX_CAMERAS_BYTES),
+    ("POST", protocol.TAKES_PATH, protocol.JSON_TYPE, protocol.MAX_JSON_BYTES),
+    ("PUT", f"{protocol.TAKES_PATH}/abc/snapshot", protocol.ENVELOPE_TYPE, protocol.MAX_SNAPSHOT_BYTES),
+    ("POST", f"{protocol.TAKES_PATH}/abc/blocks", protocol.ENVELOPE_TYPE, protocol.MAX_CAMERAS_BYTES),
+]
+
+
+def _say(server: Server, text: str) -> Answer:
+    """A request spelled out by hand, and the answer to it."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as raw:
+        raw.sendall(text.encode())
+        response = http.client.HTTPResponse(raw)
+        response.begin()
+        return Answer(response.status, response.read())
+
+
+def _head(server: Server, method: str, path: str, kind: str, *lines: str) -> str:
+    headers = [f"{name}: {value}" for name, value in server.headers(kind).items()]
+    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: localhost", *headers, *lines, "", ""])
+
+
+@pytest.mark.parametrize(("method", "path", "kind", "limit"), BODIES)
+def test_bodies_are_refused_by_what_is_said_of_them(
+    server: Server, method: str, path: str, kind: str, limit: int
+) -> None:
+    chunked = _head(server, method, path, kind, "Transfer-Encoding: chunked") + "1\r\nx\r\n0\r\n\r\n"
+    assert _say(server, chunked).error == (411, "length_required")
+    # Refused before any of it is there: nothing but the head is sent.
+    large = _head(server, method, path, kind, f"Content-Length: {limit + 1}")
+    assert _say(server, large).error == (413, "too_large")
+    other = protocol.JSON_TYPE if kind == protocol.ENVELOPE_TYPE else protocol.ENVELOPE_TYPE
+    for wrong in (other, "text/plain", ""):
+        assert server.ask(method, path, b"{}", wrong).error == (415, "wrong_type")
+
+
+@pytest.mark.parametrize(("method", "path", "kind", "limit"), BODIES)
+@pytest.mark.parametrize("body", [b"", b"{", b"INSP", b"INSP\xff\xff\xff\xff", b"INSP\x02\0\0\0{}", b"[1]"])
+def test_malformed_bodies(server: Server, method: str, path: str, kind: str, limit: int, body: bytes) -> None:
+    assert server.ask(method, path, body, kind).error == (400, "bad_request")
+
+
+def _block_body(change: str) -> bytes:
+    cameras = move(9, WIDTH, HEIGHT)
+    body = pack({"block": 0}, cameras.blobs())
+    frames, intrinsics, poses = cameras.blobs()
+    sheared = bytearray(poses.data)
+    sheared[8:16] = np.float64(0.5).tobytes()
+    nan = bytearray(poses.data)
+    nan[24:32] = np.float64("nan").tobytes()
+    return {
+        "short": body[:-1],
+        "long": body + b"\0",
+        "dtype": pack({"block": 0}, [Blob("frames", "float32", (18,), frames.data), intrinsics, poses]),
+        "shape": pack({"block": 0}, [frames, Blob("intrinsics", "float64", (9, 9), intrinsics.data), poses]),
+        "missing": pack({"block": 0}, [frames, intrinsics]),
+        "block": pack({"block": "0"}, cameras.blobs()),
+        "rotation": pack(
+            {"block": 0}, [frames, intrinsics, Blob("world_to_camera", "float64", (9, 4, 4), bytes(sheared))]
+        ),
+        "nan": pack(
+            {"block": 0}, [frames, intrinsics, Blob("world_to_camera", "float64", (9, 4, 4), bytes(nan))]
+        ),
+        "count": pack({"block": 0}, move(8, WIDTH, HEIGHT).blobs()),
+    }[change]
+
+
+@pytest.mark.parametrize(
+    "change", ["short", "long", "dtype", "shape", "missing", "block", "rotation", "nan", "count"]
+)
+def test_blocks_that_cannot_be_generated(server: Server, reference: str, change: str) -> None:
+    take = server.take(reference)
+    path = f"{protocol.TAKES_PATH}/{take}/blocks"
+    assert server.ask("POST", path, _block_body(change), protocol.ENVELOPE_TYPE).error == (400, "bad_request")
+    assert server.generate(take, 0).status == 200
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"preset": "huge"}, "no preset"),
+        ({"preset": "inspatio-1.3b"}, "cannot be loaded"),
+        ({"width": 60}, "multiples of 16"),
+        ({"height": 0}, "multiples of 16"),
+        ({"width": 8192}, "at most"),
+        ({"width": "64"}, "width"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 2**63}, "seed"),
+        ({"seed": 1.5}, "seed"),
+        ({"prompt": "x" * 10_001}, "prompt"),
+        ({"keep_reference_detail": "yes"}, "keep_reference_detail"),
+        ({"steps": 4}, "steps"),
+    ],
+)
+def test_takes_that_cannot_be_made(
+    server: Server, reference: str, changed: dict[str, Any], words: str
+) -> None:
+    answer = server.open_take(reference, **changed)
+    assert answer.error == (422, "invalid")
+    assert words in answer.json["message"]
+
+
+def test_blocks_arrive_as_pngs_in_order(server: Server, reference: str) -> None:
+    take = server.take(reference, seed=77)
+    for block, size in ((0, 9), (1, 12), (2, 12)):
+        header, blobs = unpack(server.generate(take, block).body)
+        assert header["block"] == block
+        assert len(header["coverage"]) == size
+        assert {"render", "png"} <= set(header["milliseconds"])
+        assert header["peak_mb"] > 10
+        assert list(blobs) == [*[f"frame_{i}" for i in range(size)], "snapshot"]
+        picture = cv2.imdecode(np.frombuffer(blobs["frame_0"].data, np.uint8), cv2.IMREAD_COLOR)
+        assert picture.shape == (HEIGHT, WIDTH, 3)
+        assert picture[0, 0, ::-1].tolist() == [block, 77, 0]
+    for block in (0, 2, 4, -1):
+        assert server.generate(take, block, move(9, WIDTH, HEIGHT)).error == (409, "out_of_order")
+
+
+def test_a_take_goes_on_from_a_snapshot(server: Server, reference: str) -> None:
+    first = server.take(reference)
+    _, blobs = unpack(server.generate(first, 0).body)
+    second = server.take(reference)
+    path = f"{protocol.TAKES_PATH}/{second}/snapshot"
+    assert server.ask("PUT", path, pack({}, [blobs["snapshot"]]), protocol.ENVELOPE_TYPE).status == 204
+    assert unpack(server.generate(second, 1).body)[0]["block"] == 1
+    for bad in (
+        [Blob.of("snapshot", b"junk")],
+        [Blob.of("other", b"fake 1")],
+        [Blob("snapshot", "uint8", (6,), b"fake 1")],
+    ):
+        assert server.ask("PUT", path, pack({}, bad), protocol.ENVELOPE_TYPE).error == (400, "bad_request")
+
+
+def test_a_reference_that_was_changed_on_the_way(server: Server, tmp_path: Path) -> None:
+    write_reference(tmp_path, WIDTH, HEIGHT)
+    _, chunks = reference_body(tmp_path)
+    path = f"{protocol.REFERENCES_PATH}/{'0' * 64}"
+    assert server.ask("PUT", path, b"".join(chunks), protocol.ENVELOPE_TYPE).error == (409, "digest_mismatch")
+
+
+def test_references_that_cannot_be_used(server: Server, tmp_path: Path) -> None:
+    written = write_reference(tmp_path, WIDTH, HEIGHT)
+    np.save(tmp_path / written.views[0].depth, np.full((HEIGHT, WIDTH), np.nan, np.float32))
+    digest = reference_digest(tmp_path)
+    path = f"{protocol.REFERENCES_PATH}/{digest}"
+    answer = server.ask("PUT", path, b"".join(reference_body(tmp_path)[1]), protocol.ENVELOPE_TYPE)
+    assert answer.error == (400, "bad_request")
+    assert "holds no depth" in answer.json["message"]
+    lonely = pack(written.to_json(), [])
+    assert server.ask("PUT", path, lonely, protocol.ENVELOPE_TYPE).error == (400, "bad_request")
+
+
+def test_the_newest_four_references_are_kept(weights: Path, tmp_path: Path) -> None:
+    server = Server(weights, "--fake")
+    try:
+        digests = []
+        for number in range(5):
+            write_reference(tmp_path / str(number), WIDTH + 16 * number, HEIGHT)
+            digests.append(server.put_reference(tmp_path / str(number)))
+            server.ask("HEAD", f"{protocol.REFERENCES_PATH}/{digests[0]}")  # used again and again
+        found = [server.ask("HEAD", f"{protocol.REFERENCES_PATH}/{digest}").status for digest in digests]
+        assert found == [204, 404, 204, 204, 204]
+    finally:
+        server.end()
+
+
+def test_coverage(server: Server, reference: str) -> None:
+    def ask(count: int) -> Answer:
+        header = {"reference": reference, "width": WIDTH, "height": HEIGHT}
+        body = pack(header, move(count, WIDTH, HEIGHT, reach=5.0).blobs())
+        return server.ask("POST", protocol.COVERAGE_PATH, body, protocol.ENVELOPE_TYPE)
+
+    shares = ask(30).json["coverage"]
+    assert len(shares) == 30
+    assert shares[0] > 0.9 > 0.6 > shares[-1]
+    assert ask(protocol.MAX_COVERAGE_CAMERAS + 1).error == (422, "invalid")
+
+
+def test_at_most_eight_takes_stay_open(server: Server, reference: str) -> None:
+    takes = [server.take(reference) for _ in range(9)]
+    server.generate(takes[1], 0)
+    assert server.generate(takes[0], 0).error == (404, "not_found")
+    assert server.generate(takes[2], 0).status == 200
+    for take in takes[1:]:
+        assert server.ask("DELETE", f"{protocol.TAKES_PATH}/{take}").status == 204
+
+
+class Running:
+    """A block that is being generated on another thread."""
+
+    def __init__(self, server: Server, take: str) -> None:
+        self.answer: Answer | None = None
+        self._server, self._take = server, take
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        self.answer = self._server.generate(self._take, 0)
+
+    def wait(self) -> Answer:
+        self._thread.join(30)
+        assert self.answer is not None
+        return self.answer
+
+
+@pytest.mark.parametrize("seed", [SLOW, DEAF])
+def test_a_take_is_cancelled_within_a_second_also_within_a_block(
+    server: Server, reference: str, seed: int
+) -> None:
+    take = server.take(reference, seed)
+    running = Running(server, take)
+    time.sleep(0.5)
+    assert server.ask("GET", protocol.STATUS_PATH).json["state"] == "generating"
+    start = time.monotonic()
+    assert server.ask("DELETE", f"{protocol.TAKES_PATH}/{take}").status == 204
+    assert running.wait().error == (409, "cancelled")
+    assert time.monotonic() - start < 1.0
+    assert server.generate(take, 0).error == (404, "not_found")
+    assert server.generate(server.take(reference), 0).status == 200
+
+
+def test_a_take_that_waits_its_turn_is_cancelled_too(server: Server, reference: str) -> None:
+    busy, waiting = server.take(reference, SLOW), server.take(reference)
+    first = Running(server, busy)
+    time.sleep(0.3)
+    second = Running(server, waiting)
+    time.sleep(0.3)
+    start = time.monotonic()
+    server.ask("DELETE", f"{protocol.TAKES_PATH}/{waiting}")
+    assert second.wait().error == (409, "cancelled")
+    server.ask("DELETE", f"{protocol.TAKES_PATH}/{busy}")
+    assert first.wait().error == (409, "cancelled")
+    assert time.monotonic() - start < 1.5
+
+
+def test_two_takes_take_turns(server: Server, reference: str) -> None:
+    takes = [server.take(reference, seed) for seed in (10, 11)]
+    for block in range(3):
+        for take, seed in zip(takes, (10, 11), strict=True):
+            _, blobs = unpack(server.generate(take, block).body)
+            picture = cv2.imdecode(np.frombuffer(blobs["frame_0"].data, np.uint8), cv2.IMREAD_COLOR)
+            assert picture[0, 0, ::-1].tolist() == [block, seed, 0]
+
+
+def test_a_client_that_goes_away_stops_its_block(server: Server, reference: str) -> None:
+    take = server.take(reference, SLOW)
+    body = pack({"block": 0}, move(9, WIDTH, HEIGHT).blobs())
+    head = _head(
+        server,
+        "POST",
+        f"{protocol.TAKES_PATH}/{take}/blocks",
+        protocol.ENVELOPE_TYPE,
+        f"Content-Length: {len(body)}",
+    )
+    with socket.create_connection(("127.0.0.1", server.port)) as raw:
+        raw.sendall(head.encode() + body)
+        time.sleep(0.5)
+        assert server.ask("GET", protocol.STATUS_PATH).json["state"] == "generating"
+    deadline = time.monotonic() + 2
+    while server.ask("GET", protocol.STATUS_PATH).json["state"] != "idle":
+        assert time.monotonic() < deadline
+    server.ask("DELETE", f"{protocol.TAKES_PATH}/{take}")
+
+
+def test_what_goes_wrong_inside_is_said_and_survived(server: Server, reference: str) -> None:
+    assert server.generate(server.take(reference, GREEDY), 0).error == (507, "out_of_memory")
+    answer = server.generate(server.take(reference, BROKEN), 0)
+    assert answer.error == (500, "internal")
+    assert "on purpose" not in answer.json["message"]
+    assert server.generate(server.take(reference), 0).status == 200
+
+
+def test_the_openapi_document_names_every_endpoint(server: Server) -> None:
+    document = server.ask("GET", "/openapi.json").json
+    assert set(document["paths"]) == {
+        "/v1/status",
+        "/v1/references/{digest}",
+        "/v1/coverage",
+        "/v1/takes",
+        "/v1/takes/{take}",
+        "/v1/takes/{take}/snapshot",
+        "/v1/takes/{take}/blocks",
+        "/v1/shutdown",
+    }
+    body = document["paths"]["/v1/takes"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert body["required"] == ["reference", "preset", "width", "height", "seed"]
+    assert document["info"]["version"] == "0.1.0"
+
+
+def test_it_binds_loopback_only(server: Server) -> None:
+    import psutil
+
+    bound = [
+        c.laddr.ip for c in psutil.Process(server.process.pid).net_connections("inet") if c.status == "LISTEN"
+    ]
+    assert bound == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("how", "seed"), [("shutdown", None), ("sigterm", None), ("shutdown", SLOW), ("sigterm", DEAF)]
+)
+def test_it_ends_when_asked_also_while_it_computes(
+    weights: Path, tmp_path: Path, how: str, seed: int | None
+) -> None:
+    server = Server(weights, "--fake")
+    try:
+        running = None
+        if seed is not None:
+            write_reference(tmp_path, WIDTH, HEIGHT)
+            take = server.take(server.put_reference(tmp_path), seed)
+            running = threading.Thread(target=_ignoring_errors, args=(server, take))
+            running.start()
+            time.sleep(0.5)
+        if how == "shutdown":
+            assert server.ask("POST", protocol.SHUTDOWN_PATH).status == 202
+        else:
+            server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(5) == 0
+        if running is not None:
+            running.join(5)
+    finally:
+        server.end()
+
+
+def _ignoring_errors(server: Server, take: str) -> None:
+    try:
+        server.generate(take, 0)
+    except (OSError, http.client.HTTPException):
+        pass
+
+
+def test_real_sessions_stream_and_continue_over_http(weights: Path, tmp_path: Path) -> None:
+    server = Server(weights)
+    try:
+        write_reference(tmp_path, WIDTH, HEIGHT, "moving", views=30)
+        reference = server.put_reference(tmp_path)
+        whole, snapshots = [], []
+        take = server.take(reference)
+        for block in range(3):
+            _, blobs = unpack(server.generate(take, block).body)
+            snapshots.append(blobs.pop("snapshot"))
+            whole.append([bytes(blob.data) for blob in blobs.values()])
+        again = server.take(reference)
+        body = pack({}, [snapshots[0]])
+        path = f"{protocol.TAKES_PATH}/{again}/snapshot"
+        assert server.ask("PUT", path, body, protocol.ENVELOPE_TYPE).status == 204
+        for block in (1, 2):
+            _, blobs = unpack(server.generate(again, block).body)
+            del blobs["snapshot"]
+            assert [bytes(blob.data) for blob in blobs.values()] == whole[block]
+        other = server.take(reference, seed=6)
+        path = f"{protocol.TAKES_PATH}/{other}/snapshot"
+        assert server.ask("PUT", path, body, protocol.ENVELOPE_TYPE).error == (400, "bad_request")
+    finally:
+        server.end()
