@@ -196,3 +196,9 @@ def test_parts_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch.equal(whole.known, parts.known)
     torch.testing.assert_close(whole.colour, parts.colour, atol=1e-4, rtol=0)
     torch.testing.assert_close(whole.depth, parts.depth, atol=1e-4, rtol=0)
+
+
+def test_works_in_inference_mode_whose_tensors_no_other_thread_may_write() -> None:
+    with torch.inference_mode():
+        got = splat(picture(), slope(), camera(0.3))
+    torch.testing.assert_close(got.colour, splat(picture(), slope(), camera(0.3)).colour, atol=0, rtol=0)

@@ -16,6 +16,7 @@ tie keeps the lower view.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
@@ -84,15 +85,23 @@ def splat_views(
         depth=torch.full((frames, height, width), torch.inf, device=device),
         per_view_known=torch.zeros(frames, views, height, width, dtype=torch.bool, device=device),
     )
+    lifted = [_lift(colour[view], depth[view], intrinsics[view]) for view in range(views)]
+    motions = [target_world_to_camera.cpu() @ torch.linalg.inv(source.cpu()) for source in world_to_camera]
     projections = target_intrinsics.tolist()
-    for view in range(views):
-        parts = _lift(colour[view], depth[view], intrinsics[view])
-        motions = target_world_to_camera.cpu() @ torch.linalg.inv(world_to_camera[view].cpu())
-        # One cell of border around the target takes what falls outside.
-        sums = torch.empty(len(parts[0].planes) + 1, height + 2, width + 2, device=device)
-        for frame, (motion, projection) in enumerate(zip(motions.tolist(), projections, strict=True)):
-            _splat(parts, motion, projection, sums)
-            _merge(sums[:, 1:-1, 1:-1], render, frame, view)
+    inference = torch.is_inference_mode_enabled()
+
+    def render_frame(frame: int) -> None:
+        with torch.inference_mode(inference), torch.no_grad():
+            for view, parts in enumerate(lifted):
+                # One cell of border around the target takes what falls outside.
+                sums = torch.empty(len(parts[0].planes) + 1, height + 2, width + 2, device=device)
+                _splat(parts, motions[view][frame].tolist(), projections[frame], sums)
+                _merge(sums[:, 1:-1, 1:-1], render, frame, view)
+
+    # Parts are too small for torch's own threads, so frames get one each.
+    workers = torch.get_num_threads() if device.type == "cpu" else 1
+    with ThreadPoolExecutor(max_workers=min(workers, max(frames, 1))) as pool:
+        list(pool.map(render_frame, range(frames)))
     return render
 
 
@@ -192,7 +201,10 @@ def _splat(parts: list[_Part], motion: Matrix, intrinsics: Matrix, sums: Tensor)
         weight = far.pow_(falloff)
         cells = top.mul_(width + 2).add_(left)
         values = [*part.planes, z if part.sky is None else torch.where(part.sky, 0.0, z)]
-        for down, share_down in ((0, 1 - bottom_share), (below * (width + 2), bottom_share.where(below, 1.0))):
+        for down, share_down in (
+            (0, 1 - bottom_share),
+            (below * (width + 2), bottom_share.where(below, 1.0)),
+        ):
             weight_down, cells_down = weight * share_down, cells + down
             for across, share in ((0, 1 - right_share), (right, right_share.where(right, 1.0))):
                 cell, shared = cells_down + across, weight_down * share
