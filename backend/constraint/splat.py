@@ -86,7 +86,10 @@ def splat_views(
         per_view_known=torch.zeros(frames, views, height, width, dtype=torch.bool, device=device),
     )
     lifted = [_lift(colour[view], depth[view], intrinsics[view]) for view in range(views)]
-    motions = [target_world_to_camera.cpu() @ torch.linalg.inv(source.cpu()) for source in world_to_camera]
+    exact = torch.promote_types(world_to_camera.dtype, target_world_to_camera.dtype)
+    motions = (
+        target_world_to_camera.to("cpu", exact) @ torch.linalg.inv(world_to_camera.to("cpu", exact))[:, None]
+    )
     projections = target_intrinsics.tolist()
     inference = torch.is_inference_mode_enabled()
 
@@ -95,7 +98,7 @@ def splat_views(
             for view, parts in enumerate(lifted):
                 # One cell of border around the target takes what falls outside.
                 sums = torch.empty(len(parts[0].planes) + 1, height + 2, width + 2, device=device)
-                _splat(parts, motions[view][frame].tolist(), projections[frame], sums)
+                _splat(parts, motions[view, frame].tolist(), projections[frame], sums)
                 _merge(sums[:, 1:-1, 1:-1], render, frame, view)
 
     # Parts are too small for torch's own threads, so frames get one each.
