@@ -87,9 +87,8 @@ def splat_views(
     )
     lifted = [_lift(colour[view], depth[view], intrinsics[view]) for view in range(views)]
     exact = torch.promote_types(world_to_camera.dtype, target_world_to_camera.dtype)
-    motions = (
-        target_world_to_camera.to("cpu", exact) @ torch.linalg.inv(world_to_camera.to("cpu", exact))[:, None]
-    )
+    targets = target_world_to_camera.to("cpu", exact)
+    motions = [targets @ torch.linalg.inv(source) for source in world_to_camera.to("cpu", exact)]
     projections = target_intrinsics.tolist()
     inference = torch.is_inference_mode_enabled()
 
@@ -98,7 +97,7 @@ def splat_views(
             for view, parts in enumerate(lifted):
                 # One cell of border around the target takes what falls outside.
                 sums = torch.empty(len(parts[0].planes) + 1, height + 2, width + 2, device=device)
-                _splat(parts, motions[view, frame].tolist(), projections[frame], sums)
+                _splat(parts, motions[view][frame].tolist(), projections[frame], sums)
                 _merge(sums[:, 1:-1, 1:-1], render, frame, view)
 
     # Parts are too small for torch's own threads, so frames get one each.
