@@ -54,8 +54,8 @@ def street(scene: Scene, kit: Kit) -> None:
             x = np.linspace(-half - 2.2, half + 2.2, 12)
             sag = 0.6 * (x / (half + 2.2)) ** 2 + rng.uniform(3.5, 6)
             scene.add(m.tube(np.stack([x, 0 * x + y, sag], 1), 0.012, 4), kit.paint(0.1, (0.02, 0.02, 0.02)))
-    walker(scene, kit, half * 1.5, 24, 0.5, moving.OUTDOORS)
-    for _ in range(int(rng.integers(0, 4))):
+    walker(scene, kit, half * 1.5, 24, 0.4, moving.OUTDOORS)
+    for _ in range(int(rng.integers(0, 3))):
         side = rng.choice([-1, 1])
         moving.car(kit).place(
             scene, at(side * (half - 1.2), rng.uniform(2, 25)) @ rotate(0 if side < 0 else np.pi), solid=False

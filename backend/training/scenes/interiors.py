@@ -40,9 +40,9 @@ def room(scene: Scene, kit: Kit) -> None:
     hang(scene, kit, w, d, h)
     if rng.random() < 0.15:
         furnish(scene, kit, w, d, [moving.standing], 2, 0.0)
-    if rng.random() < 0.2:
+    if rng.random() < 0.1:
         moving.fan(kit).place(scene, at(*(rng.uniform(-0.2, 0.2, 2) * [w, d]), h), solid=False)
-    if rng.random() < 0.15:
+    if rng.random() < 0.1:
         moving.pendulum(kit).place(scene, at(*(rng.uniform(-0.3, 0.3, 2) * [w, d]), h), solid=False)
     walker(scene, kit, w, d, 0.22)
     lighting.indoors(rng, scene, *scene.bounds, sunny)
@@ -82,7 +82,7 @@ def hall(scene: Scene, kit: Kit) -> None:
     ]
     furnish(scene, kit, w, d, [makers[i] for i in rng.permutation(8)[:4]], int(rng.integers(6, 18)), 0.3)
     hang(scene, kit, w, d, h)
-    walker(scene, kit, nave, d, 0.4)
+    walker(scene, kit, nave, d, 0.3)
     lighting.indoors(rng, scene, *scene.bounds, sunny)
     look_in_room(scene, min(w, 2 * nave + 1), d, h)
 

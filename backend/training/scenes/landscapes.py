@@ -56,7 +56,7 @@ def park(scene: Scene, kit: Kit) -> None:
         fixtures.pillar,
     ]
     ground.scatter(kit, scene, makers, int(rng.integers(6, 16)), ((-9, -9), (9, 9)), z, taken, 6)
-    if rng.random() < 0.4:
+    if rng.random() < 0.2:
         moving.birds(kit).place(scene, at(0, 0, rng.uniform(3, 6)) @ rotate(rng.uniform(0, 6)), solid=False)
     walker(scene, kit, 8, 8, 0.3, (moving.figure, moving.ball))
     lighting.daylight(rng, scene, 22)
@@ -131,7 +131,7 @@ def ruins(scene: Scene, kit: Kit) -> None:
         kit, scene, [nature.tree], int(rng.integers(0, 10)), ((-22, -22), (22, 22)), z, [(0, 0, 7)], 2
     )
     walker(scene, kit, 8, 8, 0.3, (moving.figure,))
-    if rng.random() < 0.3:
+    if rng.random() < 0.15:
         moving.birds(kit).place(scene, at(0, 0, 5) @ rotate(rng.uniform(0, 6)), solid=False)
     lighting.daylight(rng, scene, 20)
     scene.view = around(4, 11, 0.5, 3.5, z)

@@ -42,7 +42,8 @@ class Rasteriser:
         self.occlusion_maps = [texture(small, 1, dtype="f1") for _ in range(2)]
         self.sample_map = texture(large, 4, dtype="f2")
         self.picture = texture(small, 4, dtype="f1")
-        self.shadow_maps = {name: depth((SHADOW_SIZE, SHADOW_SIZE)) for name in ("sun", "lamp")}
+        square = (SHADOW_SIZE, SHADOW_SIZE)
+        self.shadow_maps = {name: depth(square) for name in ("sun", "lamp")}
         for each in (self.geometry_map, self.sample_map):
             each.filter = (moderngl.NEAREST, moderngl.NEAREST)
         for each in self.shadow_maps.values():
@@ -53,7 +54,13 @@ class Rasteriser:
         self.occlusion_targets = [framebuffer([each]) for each in self.occlusion_maps]
         self.sample_target = framebuffer([self.sample_map], depth(large))
         self.picture_target = framebuffer([self.picture])
-        self.shadow_targets = {k: framebuffer(depth_attachment=v) for k, v in self.shadow_maps.items()}
+        # The colour attachments of the shadows are never drawn to, but a copy needs them.
+        self.shadow_targets, self.still_shadows = (
+            {k: framebuffer([texture(square, 1)], v) for k, v in maps.items()}
+            for maps in (self.shadow_maps, {k: depth(square) for k in self.shadow_maps})
+        )
+        for each in (*self.shadow_targets.values(), *self.still_shadows.values()):
+            each.color_mask = False, False, False, False
         corners = self.context.buffer(np.array([-1, -1, 3, -1, -1, 3], "f4").tobytes())
         self.screens = {
             name: self.context.vertex_array(self.programs[name], [(corners, "2f", "in_corner")])
@@ -84,12 +91,11 @@ class Rasteriser:
         }
         self.visible_buffer = self.context.buffer(indices.tobytes())
         self.arrays = {
-            name: self.context.vertex_array(
-                self.programs[name],
-                [(self.vertices, *layout)],
-                self.index_buffer if name == "shadow" else self.visible_buffer,
+            name: self.context.vertex_array(self.programs[name], [(self.vertices, *layout)], indices)
+            for name, layout, indices in (
+                (k, v, self.index_buffer if k == "shadow" else self.visible_buffer)
+                for k, v in layouts.items()
             )
-            for name, layout in layouts.items()
         }
         self.loaded = [
             self.pictures,
@@ -98,7 +104,6 @@ class Rasteriser:
             self.visible_buffer,
             *self.arrays.values(),
         ]
-        self.far = scene.far
         self._set_lights()
         self.static_count = sum(r.count for r in self.ranges if r.mover is None)
         self.visible_count = self.static_count
@@ -147,20 +152,18 @@ class Rasteriser:
             "sun": sun_matrix(sun, light.focus, light.radius),
             "lamp": lamp_matrix(light.lamp_position, 40.0),
         }
-        shared = {
-            "sky_low": light.sky_low, "sky_high": light.sky_high, "ground_light": light.ground_light,
-            "fog_colour": light.fog_colour, "fog_density": light.fog_density, "exposure": light.exposure,
-            "sun_direction": sun, "sun_colour": light.sun_colour,
-        }  # fmt: skip
+        names = ("sky_low", "sky_high", "ground_light", "fog_colour", "fog_density", "exposure", "sun_colour")
+        shared = {"sun_direction": sun, **{name: getattr(light, name) for name in names}}
+        names = ("ambient_low", "ambient_high", "lamp_position", "lamp_colour", "bump")
+        own = {
+            **{name: getattr(light, name) for name in names},
+            "sun_spread": (light.softness / light.radius,) * 2,
+            "size": (WIDTH * SAMPLES, HEIGHT * SAMPLES),
+            "point_count": min(4, len(light.points)),
+        }
         points = np.zeros((2, 4, 3), "f4")
         for i, (position, power) in enumerate(light.points[:4]):
             points[0, i], points[1, i] = position, power
-        own = {
-            "ambient_low": light.ambient_low, "ambient_high": light.ambient_high,
-            "lamp_position": light.lamp_position, "lamp_colour": light.lamp_colour,
-            "sun_spread": (light.softness / light.radius,) * 2, "bump": light.bump,
-            "size": (WIDTH * SAMPLES, HEIGHT * SAMPLES), "point_count": min(4, len(light.points)),
-        }  # fmt: skip
         for name, value in {**shared, **own}.items():
             self._set(colour, name, value)
         self._write(colour, "point_position", points[0])
@@ -190,37 +193,43 @@ class Rasteriser:
         if name in program:
             program[name].write(np.ascontiguousarray(value, "f4").tobytes())
 
-    def _draw(self, name: str, time: float, everything: bool = False) -> None:
-        """Draw what stands still, then every mover where it is at `time` (frames)."""
+    def _draw(self, name: str, time: float, still: int | None = None, moving: bool = True) -> None:
+        """Draw `still` indices of what stands still (None: what the path sees), then the movers at `time`."""
         model, array = self.programs[name]["model"], self.arrays[name]
-        model.write(np.eye(4, dtype="f4").tobytes())
-        count = self.static_count if everything else self.visible_count
+        count = self.visible_count if still is None else still
         if count:
+            model.write(np.eye(4, dtype="f4").tobytes())
             array.render(vertices=count)
-        for item in self.ranges:
+        for item in self.ranges if moving else ():
             if item.mover is not None:
                 model.write(np.asarray(item.mover(time), "f4").T.tobytes())
                 array.render(vertices=item.count, first=item.first)
 
     def _shadows(self, time: float) -> None:
+        """Shadow maps at `time`: what stands still is drawn once a scene and copied, movers are drawn on top."""
         if self.shadow_time == time or (self.shadow_time is not None and not self.scene.dynamic):
             return
+        light, begun = self.scene.light, self.shadow_time is None
         self.shadow_time = time
-        light = self.scene.light
         self.context.enable_only(moderngl.DEPTH_TEST)
+        self.context.polygon_offset = 1.5, 2.0
         for name, power in (("sun", light.sun_colour), ("lamp", light.lamp_colour)):
-            if power[0] > 0:
-                target = self.shadow_targets[name]
-                target.use()
-                target.clear(depth=1.0)
-                self.programs["shadow"]["light"].write(self.light_matrices[name].T.astype("f4").tobytes())
-                self.context.polygon_offset = 1.5, 2.0
-                self._draw("shadow", time, everything=True)
-                self.context.polygon_offset = 0.0, 0.0
+            if power[0] <= 0:
+                continue
+            self.programs["shadow"]["light"].write(self.light_matrices[name].T.astype("f4").tobytes())
+            if begun:
+                self.still_shadows[name].use()
+                self.still_shadows[name].clear(depth=1.0)
+                self._draw("shadow", time, self.static_count, moving=False)
+            self.context.copy_framebuffer(self.shadow_targets[name], self.still_shadows[name])
+            if self.scene.dynamic:
+                self.shadow_targets[name].use()
+                self._draw("shadow", time, 0)
+        self.context.polygon_offset = 0.0, 0.0
 
     def depth(self, intrinsics: np.ndarray, world_to_camera: np.ndarray, time: float) -> np.ndarray:
         """Planar z (H,W) float32 in metres at pixel centres, inf where nothing is."""
-        clip = projection(intrinsics, self.far).T.astype("f4").tobytes()
+        clip = projection(intrinsics, self.scene.far).T.astype("f4").tobytes()
         for name in ("geometry", "front", "colour"):
             self.programs[name]["view"].write(world_to_camera.T.astype("f4").tobytes())
             self.programs[name]["projection"].write(clip)

@@ -188,7 +188,9 @@ def make_sequence(raster: Rasteriser, seed: int, index: int) -> Sequence:
             move, amount = choose_moves(rng, raster, scene)
         except ValueError:
             continue
-        return record(rng, raster, scene, move, amount)
+        sequence = record(rng, raster, scene, move, amount)
+        if (sequence.depth[:1] < 0.4).mean((2, 3)).max() < 0.2:  # else something walked into the camera
+            return sequence
     raise RuntimeError(f"no usable view in 20 scenes (seed {seed}, index {index})")
 
 
