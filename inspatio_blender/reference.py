@@ -155,6 +155,7 @@ def _frame_settings(scene, view_layer, asked: Plan, aspect: float) -> list:
                 "use_compositing": False,
                 "use_sequencer": False,
                 "use_motion_blur": False,
+                "use_persistent_data": True,
                 "use_multiview": False,
                 "use_stamp": False,
                 "film_transparent": False,
@@ -208,18 +209,24 @@ def _set(settings: list):
     """Set attributes of Blender data, put them back afterwards, whatever happens between.
 
     `settings` lists (owner, {name: value}). They are put back in the order in which they were set, since an
-    earlier one may decide which values a later one may have (media type, file format, colour depth).
+    earlier one may decide which values a later one may have (media type, file format, colour depth). What has
+    its value already is left alone: setting the engine, to whatever value, throws away what Cycles keeps of the
+    scene between two renders, and loading it anew takes longer than the render of a small picture.
     """
     before = [(owner, {name: getattr(owner, name) for name in values}) for owner, values in settings]
     try:
         for owner, values in settings:
-            for name, value in values.items():
-                setattr(owner, name, value)
+            _set_changed(owner, values)
         yield
     finally:
         for owner, values in before:
-            for name, value in values.items():
-                setattr(owner, name, value)
+            _set_changed(owner, values)
+
+
+def _set_changed(owner, values: dict) -> None:
+    for name, value in values.items():
+        if getattr(owner, name) != value:
+            setattr(owner, name, value)
 
 
 @contextmanager
