@@ -28,7 +28,7 @@ PATCH = 8  # pixels across a latent
 class TinyCodecConfig:
     """Width of the decoder at 1/8, 1/4 and 1/2 of the picture, its residual blocks there, and latent channels."""
 
-    latent_channels: int = 48
+    latent_channels: int = 64
     widths: tuple[int, int, int] = (192, 96, 48)
     blocks: tuple[int, int, int] = (4, 3, 2)
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from .splat import Render
 
 # Weight of a known pixel grows with this power of its distance (relative to the frame's median).
-DISTANCE_POWER = 3.0
+DISTANCE_POWER = 2.0
 # The nearest and farthest relative distances that still make a difference: beyond them lies "near" or "sky".
 DISTANCE_RANGE = (0.1, 10.0)
 

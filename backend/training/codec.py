@@ -21,11 +21,12 @@ from .runs import Average, Clock, cosine, load_checkpoint, save_checkpoint
 CROP = 96  # pixels; a crop is two groups long, so that the decoder has a latent before
 BATCH = 8
 LEARNING_RATE = 8e-4
+HELD_OUT = {f"scene_001_{5000 + index:06d}" for index in range(12)}
 SCALE_POWER = 0.5  # 0: latents are plain components, 1: every component has unit variance
 
 
 def sequence_files(folders: list[Path]) -> list[Path]:
-    return sorted(path for folder in folders for path in folder.glob("*.npz"))
+    return sorted(path for folder in folders for path in folder.glob("*.npz") if not path.name.startswith("."))
 
 
 def principal_components(files: list[Path], channels: int, rng: np.random.Generator) -> dict[str, Tensor]:
@@ -101,13 +102,15 @@ def evaluate(codec: TinyCodec, sequences: list[np.ndarray]) -> tuple[float, floa
     return tuple(-10 * float(np.log10(np.mean(errors))) for errors in (linear, decoded))  # type: ignore[return-value]
 
 
-def train(files: list[Path], run: Path, minutes: float, config: TinyCodecConfig, seed: int = 0) -> None:
-    """Train on all but the last 12 `files`, which are held out for the log's PSNR."""
+def train(folders: list[Path], run: Path, minutes: float, config: TinyCodecConfig, seed: int = 0) -> None:
+    """Train on the sequences of `folders`, which may grow meanwhile, but for HELD_OUT: those give the log's PSNR."""
     run.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
     codec = TinyCodec(config)
-    held_out, files = files[:12], files[12:]
+    files = sequence_files(folders)
+    tests = [Sequence.load(path).colour[0] for path in files if path.stem in HELD_OUT]
+    files = [path for path in files if path.stem not in HELD_OUT]
     checkpoint = load_checkpoint(run / "codec.pt")
     if checkpoint is None:
         measured = principal_components(list(rng.permutation(np.array(files))[:150]), config.latent_channels, rng)
@@ -121,7 +124,6 @@ def train(files: list[Path], run: Path, minutes: float, config: TinyCodecConfig,
         average.weights, step, before = checkpoint["average"], checkpoint["step"], checkpoint["seconds"]
         rng = np.random.default_rng((seed, step))
     sequences = [Sequence.load(path).colour[0] for path in files]
-    tests = [Sequence.load(path).colour[0] for path in held_out]
     clock = Clock(run / "codec.jsonl", before)
     losses: list[float] = []
     while clock.seconds < minutes * 60:
@@ -144,6 +146,9 @@ def train(files: list[Path], run: Path, minutes: float, config: TinyCodecConfig,
             linear, decoded = evaluate(averaged, tests)
             clock.report(step=step, loss=float(np.mean(losses)), psnr_linear=linear, psnr=decoded)
             losses.clear()
+            new = [path for path in sequence_files(folders) if path.stem not in HELD_OUT and path not in files]
+            sequences += [Sequence.load(path).colour[0] for path in new]
+            files += new
             averaged.save(run / "codec.safetensors")
             save_checkpoint(
                 run / "codec.pt",
@@ -165,7 +170,7 @@ def main() -> None:
     parser.add_argument("--channels", type=int, default=TinyCodecConfig.latent_channels)
     arguments = parser.parse_args()
     config = TinyCodecConfig(latent_channels=arguments.channels)
-    train(sequence_files(arguments.data), arguments.run, arguments.minutes, config)
+    train(arguments.data, arguments.run, arguments.minutes, config)
 
 
 if __name__ == "__main__":

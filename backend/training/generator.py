@@ -1,17 +1,17 @@
 """Training of tiny's generator: denoising of blocks with the cache, each block after the one before.
 
-    python -m backend.training.examples ... (see `prepare`)
+    python -m backend.training.prepare ... (first)
     python -m backend.training.generator --latents DIR --codec FILE --run DIR --minutes 60
 
-An example is two blocks. Block 0 is denoised after the reference alone. Its own prediction, cut from the gradient, or
-else the truth, stands as previous block when block 1 is denoised: the model meets its own mistakes (Self-Forcing,
-arXiv 2506.08009, with one step). Noise levels are the four of the sampler. Later in the run a share of the noisy
-inputs is made as the sampler makes them, from the model's own prediction at the level before. The loss is taken on
-clean latents, weighted so that it counts as an error in pixels, more in holes.
+An example is two blocks. The second is denoised after the reference and the first: the truth, roughened, and later
+in the run the model's own answer (Self-Forcing, arXiv 2506.08009, with one step). Noise levels are the four of the
+sampler, and the noisy input of a level is made as the sampler makes it, of the model's own answer: it never sees
+more of the truth than it will in use. Windows around holes first, whole frames at the end.
 """
 
 import argparse
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 
@@ -25,15 +25,18 @@ from ..device import default_device
 from ..model import CausalDiT, GeneratorConfig, Schedule, add_noise, predict_x0
 from .runs import Average, Clock, Masters, cosine, load_checkpoint, save_checkpoint
 
-LEARNING_RATE = 1.5e-3
+LEARNING_RATE = 2.5e-3
+WINDOW = (12, 12)  # latents: 96 x 96 pixels for most of the run
+WHOLE_FROM = 0.75  # share of the run after which whole frames are trained on
 HOLE_WEIGHT = 3.0
+HELD_OUT = {f"raster_scene_001_{5000 + index:06d}" for index in range(12)}  # sequences for the log's figures only
 TINY = GeneratorConfig(
     dim=256,
     ffn_dim=768,
     num_heads=4,
-    num_layers=8,
+    num_layers=6,
     freq_dim=128,
-    latent_channels=48,
+    latent_channels=64,
     text_dim=0,
     text_len=0,
     prediction="render_residual",
@@ -42,15 +45,40 @@ TINY = GeneratorConfig(
 Latents = dict[str, Tensor]
 
 
+class Pool:
+    """Examples in memory, read from a folder that may still be growing; those of HELD_OUT sequences apart."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.seen: set[Path] = set()
+        self.examples: list[Latents] = []
+        self.held_out: list[Latents] = []
+        self.grow()
+
+    def grow(self) -> None:
+        for path in sorted(set(self.folder.glob("*.safetensors")) - self.seen):
+            self.seen.add(path)
+            held = path.stem.rsplit("_", 1)[0] in HELD_OUT
+            (self.held_out if held else self.examples).append(load_file(path))
+
+
 def draw_batch(examples: list[Latents], size: int, window: tuple[int, int], rng: np.random.Generator) -> Latents:
-    """`size` examples cut to a window of (height, width) latents at an even place; float32, (B, 6, C, h, w)."""
+    """`size` examples cut to a window of (height, width) latents at an even place; float32, (B, 6, C, h, w).
+
+    Of four places drawn, the one whose holes come nearest to a third of it: little is learnt from a window without.
+    """
     height, width = window
     cuts: dict[str, list[Tensor]] = {}
     for _ in range(size):
-        example = examples[rng.integers(len(examples))]
-        full = example["truth"].shape[-2:]
-        top = 2 * rng.integers(0, (full[0] - height) // 2 + 1)
-        left = 2 * rng.integers(0, (full[1] - width) // 2 + 1)
+        places = []
+        for _ in range(4):
+            example = examples[rng.integers(len(examples))]
+            full = example["truth"].shape[-2:]
+            top = 2 * int(rng.integers(0, (full[0] - height) // 2 + 1))
+            left = 2 * int(rng.integers(0, (full[1] - width) // 2 + 1))
+            holes = float((example["mask"][3:, 0, top : top + height, left : left + width] < 0).float().mean())
+            places.append((abs(holes - 0.33), len(places), example, top, left))
+        _, _, example, top, left = min(places, key=lambda place: place[:2])
         for name, tensor in example.items():
             cuts.setdefault(name, []).append(tensor[..., top : top + height, left : left + width])
     return {name: torch.stack(parts).float() for name, parts in cuts.items()}
@@ -63,12 +91,16 @@ def pixel_weight(codec: TinyCodec) -> Tensor:
 
 
 def block_loss(x0: Tensor, batch: Latents, part: slice, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Weighted squared error of a block's clean latents, and its plain part in holes for the log."""
-    error = (x0 - batch["truth"][:, part]).square() * weight
-    hole = (batch["mask"][:, part].mean(dim=2, keepdim=True) < 0.5).float()
-    loss = (error * (1 + (HOLE_WEIGHT - 1) * hole)).mean()
-    in_holes = (error * hole).sum() / (hole.sum() * error.shape[2]).clamp(min=1)
-    return loss, in_holes.detach()
+    """Error of a block's clean latents, and its square in holes over the render's for the log.
+
+    The error is taken as a distance, one a latent pixel, not as its square: a few holes that nobody could have
+    guessed would outweigh all the others, and the answer to doubt would be grey.
+    """
+    square = ((x0 - batch["truth"][:, part]).square() * weight).mean(dim=2)
+    hole = (batch["mask"][:, part].mean(dim=2) < 0.5).float()
+    loss = ((square + 1e-3).sqrt() * (1 + (HOLE_WEIGHT - 1) * hole)).mean()
+    before = ((batch["render"][:, part] - batch["truth"][:, part]).square() * weight).mean(dim=2)
+    return loss, ((square * hole).sum() / (before * hole).sum().clamp(min=1e-6)).detach()
 
 
 class Trainee:
@@ -87,31 +119,36 @@ class Trainee:
             self.dit.config.prediction, output.float(), noisy, batch["render"][:, part], self.sigmas[level]
         )
 
-    def noisy(self, batch: Latents, part: slice, cache, level: int, own: bool) -> Tensor:  # type: ignore[no-untyped-def]
-        """The input of a level: from the truth, or (`own`) as the sampler makes it, from the level before."""
-        truth = batch["truth"][:, part]
-        if own and level > 0:
-            with torch.no_grad():
-                before = add_noise(truth, torch.randn_like(truth), self.sigmas[level - 1])
-                truth = self.predict(batch, part, cache, before, level - 1)
-        return add_noise(truth, torch.randn_like(truth), self.sigmas[level])
+    def noisy(self, batch: Latents, part: slice, cache, level: int) -> Tensor:  # type: ignore[no-untyped-def]
+        """The input of a level as the sampler makes it: noise, or the model's own first answer with noise added."""
+        noise = torch.randn_like(batch["truth"][:, part])
+        if level == 0:
+            return noise
+        with torch.no_grad():
+            answer = self.predict(batch, part, cache, torch.randn_like(noise), 0)
+        return add_noise(answer, noise, self.sigmas[level])
 
 
 def train_step(
-    trainee: Trainee, batch: Latents, weight: Tensor, rng: np.random.Generator, own_share: float
+    trainee: Trainee, batch: Latents, weight: Tensor, rng: np.random.Generator, whole: bool
 ) -> tuple[Tensor, Tensor]:
-    losses, holes, previous = [], [], None
-    for block in (0, 1):
-        part = slice(3 * block, 3 * block + 3)
-        cache = trainee.dit.prefill(batch["reference"][:, part], previous, None)
-        level = int(rng.integers(len(trainee.sigmas)))
-        noisy = trainee.noisy(batch, part, cache, level, rng.random() < own_share)
-        x0 = trainee.predict(batch, part, cache, noisy, level)
-        loss, hole = block_loss(x0, batch, part, weight)
-        losses.append(loss)
-        holes.append(hole)
-        previous = x0.detach() if rng.random() < 0.7 else batch["truth"][:, part]
-    return (losses[0] + losses[1]) / 2, (holes[0] + holes[1]) / 2
+    """Loss of block 1, or (a quarter of the time) block 0, of a batch; also what is left of the render's error in holes.
+
+    The block before is the truth, roughened, or, in the later part of the run (`whole`), the model's own.
+    """
+    first, second = slice(0, 3), slice(3, 6)
+    part, previous = (first, None) if rng.random() < 0.25 else (second, batch["truth"][:, first])
+    if previous is not None:
+        if whole and rng.random() < 0.7:
+            with torch.no_grad():
+                cache = trainee.dit.prefill(batch["reference"][:, first], None, None)
+                previous = trainee.predict(batch, first, cache, torch.randn_like(previous), 0)
+        else:
+            previous = previous + 0.15 * torch.randn_like(previous)
+    cache = trainee.dit.prefill(batch["reference"][:, part], previous, None)
+    level = int(rng.choice(4, p=(0.4, 0.15, 0.15, 0.3)))
+    x0 = trainee.predict(batch, part, cache, trainee.noisy(batch, part, cache, level), level)
+    return block_loss(x0, batch, part, weight)
 
 
 def optimizers(dit: CausalDiT) -> list[torch.optim.Optimizer]:
@@ -125,8 +162,14 @@ def optimizers(dit: CausalDiT) -> list[torch.optim.Optimizer]:
     ]
 
 
+@torch.no_grad()
 def start_at_the_render(dit: CausalDiT) -> None:
-    """An untrained model of `render_residual` answers the render itself."""
+    """An untrained model of `render_residual` answers the render itself; its layers' gates are open, not modulated."""
+    for block in dit.blocks:
+        block.modulation.zero_()
+        block.modulation[:, (2, 5)] = 1.0
+    torch.nn.init.zeros_(dit.time_projection[1].weight)
+    torch.nn.init.zeros_(dit.time_projection[1].bias)
     torch.nn.init.zeros_(dit.head.head.weight)
     torch.nn.init.zeros_(dit.head.head.bias)
 
@@ -138,33 +181,37 @@ def save_generator(dit: CausalDiT, average: Average, path: Path) -> None:
 
 
 @torch.no_grad()
-def evaluate(trainee: Trainee, examples: list[Latents], weight: Tensor) -> tuple[float, float, float]:
-    """On held-out examples at full size, first block: error of the last level in holes and elsewhere, and the render's in holes."""
+def evaluate(trainee: Trainee, examples: list[Latents], weight: Tensor) -> tuple[float, float]:
+    """Gain over the render in dB on held-out examples at full size, both blocks sampled: in holes, and elsewhere."""
     generator = torch.Generator().manual_seed(0)
-    holes, covered, renders = [], [], []
-    part = slice(0, 3)
+    gains = []
     for example in examples:
         batch = {name: tensor[None].float() for name, tensor in example.items()}
-        cache = trainee.dit.prefill(batch["reference"][:, part], None, None)
-        x0 = batch["truth"][:, part]
-        for level, sigma in enumerate(trainee.sigmas):
-            noise = torch.randn(x0.shape, generator=generator)
-            x0 = trainee.predict(batch, part, cache, add_noise(x0, noise, sigma), level)
-        hole = (batch["mask"][:, part].mean(dim=2, keepdim=True) < 0.5).float()
-        error = (x0 - batch["truth"][:, part]).square() * weight
-        before = (batch["render"][:, part] - batch["truth"][:, part]).square() * weight
-        count = (hole.sum() * error.shape[2]).clamp(min=1)
-        holes.append(float((error * hole).sum() / count))
-        renders.append(float((before * hole).sum() / count))
-        covered.append(float((error * (1 - hole)).mean()))
-    return float(np.mean(holes)), float(np.mean(covered)), float(np.mean(renders))
+        previous, square, before, holes = None, [], [], []
+        for part in (slice(0, 3), slice(3, 6)):
+            cache = trainee.dit.prefill(batch["reference"][:, part], previous, None)
+            noisy = torch.randn(batch["truth"][:, part].shape, generator=generator)
+            for level in range(4):
+                x0 = trainee.predict(batch, part, cache, noisy, level)
+                if level < 3:
+                    noisy = add_noise(x0, torch.randn(x0.shape, generator=generator), trainee.sigmas[level + 1])
+            previous = x0
+            square.append(((x0 - batch["truth"][:, part]).square() * weight).mean(dim=2))
+            before.append(((batch["render"][:, part] - batch["truth"][:, part]).square() * weight).mean(dim=2))
+            holes.append((batch["mask"][:, part].mean(dim=2) < 0.5).float())
+        error, error_before, hole = torch.cat(square), torch.cat(before), torch.cat(holes)
+        if hole.mean() > 0.01:
+            ratios = [(error_before * m).sum() / (error * m).sum().clamp(min=1e-6) for m in (hole, 1 - hole)]
+            gains.append([10 * math.log10(max(float(ratio), 1e-6)) for ratio in ratios])
+    mean = np.mean(gains, axis=0)
+    return float(mean[0]), float(mean[1])
 
 
 def train(
-    examples: list[Latents], codec: TinyCodec, run: Path, minutes: float, batch_size: int, seed: int = 0,
+    pool: "Pool", codec: TinyCodec, run: Path, minutes: float, batch_size: int, seed: int = 0,
     config: GeneratorConfig = TINY,
 ) -> None:
-    """Train on all but the first 24 `examples`. Windows grow: half the width for most of the run, then the whole."""
+    """Train on the pool, which may grow meanwhile; resumes from RUN/generator.pt."""
     run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     dtype = default_device().dtype
@@ -183,16 +230,16 @@ def train(
         torch.manual_seed(seed + step)
     masters = Masters(working, dit)
     rng = np.random.default_rng((seed, step))
-    held_out, examples = examples[:24], examples[24:]
     clock, losses = Clock(run / "generator.jsonl", before), []
     while clock.seconds < minutes * 60:
         progress = clock.seconds / (minutes * 60)
         for optimizer in steps:
             for group in optimizer.param_groups:
                 group["lr"] = LEARNING_RATE * cosine(progress)
-        window, size = ((18, 16), batch_size) if progress < 0.75 else ((18, 32), batch_size // 2)
-        batch = draw_batch(examples, size, window, rng)
-        loss, hole = train_step(trainee, batch, weight, rng, own_share=0.0 if progress < 0.5 else 0.5)
+        whole = progress >= WHOLE_FROM
+        window, size = ((18, 32), max(1, batch_size // 4)) if whole else (WINDOW, batch_size)
+        batch = draw_batch(pool.examples, size, window, rng)
+        loss, left = train_step(trainee, batch, weight, rng, whole)
         loss.backward()
         masters.push_gradients()
         torch.nn.utils.clip_grad_norm_(dit.parameters(), 1.0)
@@ -201,16 +248,15 @@ def train(
         masters.pull()
         step += 1
         average.update(dit, step)
-        losses.append((loss.item(), hole.item()))
-        if step % 250 == 0 or clock.seconds >= minutes * 60:
+        losses.append((loss.item(), left.item()))
+        if step % 200 == 0 or clock.seconds >= minutes * 60:
             averaged = CausalDiT(config)
             average.copy_to(averaged)
-            in_holes, elsewhere, of_render = evaluate(Trainee(averaged.to(dtype)), held_out, weight)
+            in_holes, elsewhere = evaluate(Trainee(averaged.to(dtype)), pool.held_out, weight)
             mean = np.mean(losses, axis=0)
-            clock.report(
-                step=step, loss=mean[0], hole=mean[1], test_hole=in_holes, test_covered=elsewhere, fill_hole=of_render
-            )
+            clock.report(step=step, loss=mean[0], left_in_holes=mean[1], test_hole_db=in_holes, test_covered_db=elsewhere)
             losses.clear()
+            pool.grow()
             save_generator(dit, average, run / "generator.safetensors")
             save_checkpoint(
                 run / "generator.pt",
@@ -232,8 +278,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--batch", type=int, default=8)
     arguments = parser.parse_args()
-    examples = [load_file(path) for path in sorted(arguments.latents.glob("*.safetensors"))]
-    train(examples, TinyCodec.load(arguments.codec), arguments.run, arguments.minutes, arguments.batch)
+    train(Pool(arguments.latents), TinyCodec.load(arguments.codec), arguments.run, arguments.minutes, arguments.batch)
 
 
 if __name__ == "__main__":
