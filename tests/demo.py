@@ -16,7 +16,19 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-NOISE = ("Fra:", "Saved:", " Time:", "Time: ", "Info:", "Append frame", "Writing", "Blender ", "Deleted")
+NOISE = (
+    "Saved:",
+    " Time:",
+    "Time: ",
+    "Info:",
+    "Append frame",
+    "Writing",
+    "Blender ",
+    "Deleted",
+    "Read blend",
+    "STATUS",
+    "Error: Not freed",
+)
 """How lines begin that Blender prints for every frame."""
 
 _began = time.perf_counter()
@@ -44,7 +56,8 @@ def blender(module: str, *arguments: object, resources: Path) -> None:
     assert process.stdout is not None
     for line in process.stdout:
         for part in filter(None, (piece.strip() for piece in line.split("\r"))):
-            if part.startswith(NOISE):
+            part = part.split("Fra:")[0].rstrip()
+            if not part or part.startswith(NOISE):
                 continue
             heard.append(part)
             if part.startswith("InSpatio: "):

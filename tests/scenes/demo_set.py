@@ -139,8 +139,8 @@ def build() -> tuple[bpy.types.Object, bpy.types.Object]:
     houses(rng)
     square(rng)
     people(rng)
-    nature.sky("3f76bd", "ecd9b8", 0.8, 1.35, 3.2)
-    nature.sun((0.82, 0, -0.62), 6.5, "ffdfa8", 0.03)
+    nature.sky("3f76bd", "ecd9b8", 0.8, 1.6, 3.2)
+    nature.sun((0.74, 0, -0.48), 6.5, "ffdfa8", 0.03)
     scene.frame_set(scene.frame_start)
     shot, reference = (
         moves.camera(name, MOVE.at, MOVE.look, LENS) for name in ("Shot Camera", "Reference Camera")

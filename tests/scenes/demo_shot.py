@@ -75,6 +75,7 @@ def arrange_window() -> None:
 def main() -> None:
     extension, folder = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
     blend = folder / "shot.blend"
+    bpy.context.preferences.filepaths.save_version = 0
     say("building the scene")
     demo_set.build()
     if int(sys.argv[3]):
