@@ -1,0 +1,206 @@
+"""`inspatio shot FOLDER` and the rest of the command line, over small random weights."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import pytest
+from fakes import small_presets
+from references import write_shot
+
+from backend import cli, presets
+from backend.protocol.files import read_take
+from backend.shots import ShotError, generate_shot
+
+ROOT = Path(__file__).resolve().parent.parent
+FRAMES = [f"{number:04d}.png" for number in range(1, 15)]
+
+
+@pytest.fixture
+def small(tmp_path_factory: pytest.TempPathFactory) -> presets.Presets:
+    return small_presets(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch, small: presets.Presets) -> None:
+    """The command line finds the small weights as if they had come with the project."""
+    monkeypatch.setattr("backend.shots.Presets", lambda: small)
+
+
+def _frames(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.png"))}
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_shot_folder_becomes_a_take(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_shot(tmp_path, frames=14)
+    assert cli.main(["shot", str(tmp_path)]) == 0
+    folder = tmp_path / "take_001"
+    assert list(_frames(folder)) == FRAMES
+    assert cv2.imread(str(folder / "0014.png")).shape == (48, 64, 3)
+    take = read_take(folder)
+    assert (take.state, take.frames_done, take.blocks_done, take.number) == ("finished", 14, 2, 1)
+    assert len(take.coverage) == 14
+    assert take.first_frame_s > 0
+    assert take.peak_mb > 10
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == str(folder)
+    assert lines[0].startswith("take_001: 9 of 14 frames, ")
+    assert cli.main(["shot", str(tmp_path), "--seed", "9"]) == 0
+    assert read_take(tmp_path / "take_002").shot.seed == 9
+    assert _frames(tmp_path / "take_002") != _frames(folder)
+
+
+def test_the_same_shot_gives_the_same_frames_also_when_stopped_between(
+    tmp_path: Path, small: presets.Presets
+) -> None:
+    write_shot(tmp_path, frames=30)
+    whole = generate_shot(tmp_path, presets=small)
+    for stop in (0, 1, 2):
+        lines: list[str] = []
+
+        def interrupt(line: str, stop: int = stop, lines: list[str] = lines) -> None:
+            lines.append(line)
+            if len(lines) > stop:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            generate_shot(tmp_path, presets=small, show=interrupt)
+        stopped = read_take(tmp_path / f"take_{2 + stop:03d}")
+        assert stopped.state == "cancelled"
+        assert "Cancelled after" in stopped.message
+        again = generate_shot(tmp_path, presets=small, number=0)
+        assert again.name == f"take_{2 + stop:03d}"
+        assert read_take(again).state == "finished"
+        assert _frames(again) == _frames(whole)
+
+
+def test_killed_it_is_continued_to_the_same_frames(tmp_path: Path, small: presets.Presets) -> None:
+    write_shot(tmp_path, frames=105)
+    code = f"""
+import sys
+sys.path[:0] = [{str(ROOT / "tests")!r}, {str(ROOT)!r}]
+import fakes
+from pathlib import Path
+from backend.presets import Presets
+from backend.shots import generate_shot
+generate_shot(Path({str(tmp_path)!r}), presets=Presets(Path({str(small._tiny.parent)!r})))
+"""
+    child = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "OMP_NUM_THREADS": "1"})
+    folder = tmp_path / "take_001"
+    deadline = time.monotonic() + 120
+    while not (folder / "0025.png").exists():
+        assert child.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert read_take(folder).abandoned
+    continued = generate_shot(tmp_path, presets=small, number=1)
+    assert continued == folder
+    assert _frames(folder) == _frames(generate_shot(tmp_path, presets=small))
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--preset", "inspatio-1.3b"], "cannot be loaded by this version"),
+        (["--preset", "huge"], "There is no preset"),
+        (["--continue"], "There is no take in"),
+        (["--continue", "7"], "There is no take 7 in"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], words: str
+) -> None:
+    write_shot(tmp_path)
+    assert cli.main(["shot", str(tmp_path), *options]) == 1
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "take_001").exists()
+
+
+@pytest.mark.usefixtures("installed")
+def test_folders_that_are_no_shot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["shot", str(tmp_path)]) == 1
+    assert "shot.json is missing" in capsys.readouterr().err
+    write_shot(tmp_path, width=60)
+    assert cli.main(["shot", str(tmp_path)]) == 1
+    assert "multiples of 16" in capsys.readouterr().err
+    write_shot(tmp_path)
+    (tmp_path / "reference" / "view_0000.npy").unlink()
+    assert cli.main(["shot", str(tmp_path)]) == 1
+    assert "view_0000.npy" in capsys.readouterr().err
+
+
+def test_a_changed_reference_is_not_continued(tmp_path: Path, small: presets.Presets) -> None:
+    write_shot(tmp_path, frames=30)
+
+    def interrupt(line: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        generate_shot(tmp_path, presets=small, show=interrupt)
+    picture = cv2.imread(str(tmp_path / "reference" / "view_0000.png"))
+    cv2.imwrite(str(tmp_path / "reference" / "view_0000.png"), 255 - picture)
+    with pytest.raises(ShotError, match="reference has changed"):
+        generate_shot(tmp_path, presets=small, number=0)
+
+
+def test_a_failure_is_written_into_the_take(
+    tmp_path: Path, small: presets.Presets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_shot(tmp_path)
+
+    def broken(_: object) -> None:
+        raise RuntimeError("no more memory")
+
+    monkeypatch.setattr("backend.shots.encode_pngs", broken)
+    with pytest.raises(RuntimeError):
+        generate_shot(tmp_path, presets=small)
+    take = read_take(tmp_path / "take_001")
+    assert (take.state, take.message) == ("failed", "The backend failed: no more memory")
+
+
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["shot"], ["serve", "--port", "x"]])
+def test_wrong_arguments(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert ended.value.code == cli.BAD_ARGUMENTS
+    assert "usage: inspatio" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("token", ["", "short"])
+def test_serve_wants_a_token(
+    token: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("INSPATIO_TOKEN", token)
+    assert cli.main(["serve"]) == cli.BAD_ARGUMENTS
+    assert "at least 16 characters" in capsys.readouterr().err
+
+
+def test_serve_says_that_weights_are_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("INSPATIO_TOKEN", "a-token-for-tests-only")
+    monkeypatch.setattr("backend.service.Presets", lambda: presets.Presets(tmp_path))
+    assert cli.main(["serve"]) == cli.MISSING
+    said = json.loads(capsys.readouterr().out)
+    assert (said["inspatio"], said["error"]) == ("error", "weights_missing")
+    assert "install" in said["message"]
+
+
+def test_serve_says_that_it_cannot_listen(
+    small: presets.Presets, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("INSPATIO_TOKEN", "a-token-for-tests-only")
+    monkeypatch.setattr("backend.service.Presets", lambda: small)
+    assert cli.main(["serve", "--host", "203.0.113.1"]) == cli.BAD_ARGUMENTS
+    assert json.loads(capsys.readouterr().out)["error"] == "cannot_listen"
