@@ -15,7 +15,8 @@ import bpy
 import numpy as np
 
 from . import capture, moves
-from .layouts import FRAMES, LAYOUTS
+from .dressing import FRAMES
+from .layouts import LAYOUTS
 from .props import Rng, pick
 
 
