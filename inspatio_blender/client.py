@@ -129,6 +129,11 @@ class Client:
         Raises FileFormatError when a file of the folder is missing or cannot be read.
         """
         length, chunks = reference_body(folder)
+        if length > protocol.MAX_REFERENCE_BYTES:
+            raise BackendError(
+                "too_large",
+                f"The reference has {length >> 20} MiB: capture fewer frames, or at a lower resolution.",
+            )
         path = f"{protocol.REFERENCES_PATH}/{digest}"
         return _object(self._call("PUT", path, chunks, length, protocol.ENVELOPE_TYPE))
 

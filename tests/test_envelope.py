@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.protocol import MAX_JSON_BYTES
+from backend.protocol import MAX_HEADER_BYTES
 from backend.protocol.cameras import CameraError, Cameras
 from backend.protocol.envelope import DTYPE_SIZES, Blob, EnvelopeError, pack, parse_json, unpack
 
@@ -101,7 +101,7 @@ def test_a_claimed_size_takes_no_memory() -> None:
 
 def test_a_header_that_is_too_long_is_refused_by_its_claim() -> None:
     with pytest.raises(EnvelopeError, match="at most"):
-        unpack(b"INSP" + struct.pack("<I", MAX_JSON_BYTES + 1) + b"{}")
+        unpack(b"INSP" + struct.pack("<I", MAX_HEADER_BYTES + 1) + b"{}")
 
 
 @pytest.mark.parametrize(

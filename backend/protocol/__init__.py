@@ -26,7 +26,9 @@ SHUTDOWN_PATH = "/v1/shutdown"
 
 MIB = 1024 * 1024
 MAX_JSON_BYTES = 1 * MIB
-"""Largest JSON body, and largest header of an envelope."""
+"""Largest JSON body."""
+MAX_HEADER_BYTES = 4 * MIB
+"""Largest header of an envelope: a moving reference names its views there."""
 MAX_CAMERAS_BYTES = 4 * MIB
 """Largest envelope that carries cameras only (a block, or a coverage request)."""
 MAX_SNAPSHOT_BYTES = 512 * MIB

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import MAX_JSON_BYTES
+from . import MAX_HEADER_BYTES
 
 MAGIC = b"INSP"
 DTYPE_SIZES = {"bytes": 1, "uint8": 1, "int32": 4, "float32": 4, "float64": 8}
@@ -48,8 +48,8 @@ def head(header: Mapping[str, Any], blobs: Iterable[tuple[str, str, tuple[int, .
     """Everything before the first blob, for (name, dtype, shape) of each: to stream a body piece by piece."""
     entries = [{"name": name, "dtype": dtype, "shape": list(shape)} for name, dtype, shape in blobs]
     text = json.dumps({**header, "blobs": entries}, allow_nan=False, separators=(",", ":")).encode()
-    if len(text) > MAX_JSON_BYTES:
-        raise EnvelopeError(f"the header has {len(text)} bytes, at most {MAX_JSON_BYTES} are allowed")
+    if len(text) > MAX_HEADER_BYTES:
+        raise EnvelopeError(f"the header has {len(text)} bytes, at most {MAX_HEADER_BYTES} are allowed")
     _layout(entries)
     return MAGIC + struct.pack("<I", len(text)) + text
 
@@ -74,8 +74,8 @@ def unpack(body: bytes | bytearray | memoryview) -> tuple[dict[str, Any], dict[s
     if len(view) < 8 or bytes(view[:4]) != MAGIC:
         raise EnvelopeError("the body does not start like an envelope")
     (length,) = struct.unpack("<I", view[4:8])
-    if length > MAX_JSON_BYTES:
-        raise EnvelopeError(f"the header claims {length} bytes, at most {MAX_JSON_BYTES} are allowed")
+    if length > MAX_HEADER_BYTES:
+        raise EnvelopeError(f"the header claims {length} bytes, at most {MAX_HEADER_BYTES} are allowed")
     if len(view) < 8 + length:
         raise EnvelopeError("the body ends within its header")
     header = parse_json(bytes(view[8 : 8 + length]))
