@@ -62,7 +62,7 @@ def blender(module: str, *arguments: object, resources: Path) -> None:
             heard.append(part)
             if part.startswith("InSpatio: "):
                 # The add-on rewrites its progress line; here one every few seconds is enough.
-                if time.perf_counter() - last_progress < 5:
+                if time.perf_counter() - last_progress < 10:
                     continue
                 last_progress = time.perf_counter()
             say(part.removeprefix("demo: "))

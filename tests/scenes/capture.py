@@ -52,7 +52,6 @@ def use_cycles(scene: bpy.types.Scene, samples: int) -> None:
     cycles.caustics_reflective = cycles.caustics_refractive = False
     cycles.sample_clamp_indirect = 4.0
     cycles.pixel_filter_type, cycles.filter_width = "BLACKMAN_HARRIS", 1.5
-    cycles.use_animated_seed = True
     scene.render.use_persistent_data = True
 
 
