@@ -70,6 +70,13 @@ def refresh(scene: bpy.types.Scene, running: Path | None) -> None:
     listed.stamp = _stamp(scene)
 
 
+def note_frames(folder: Path, frames_done: int) -> None:
+    """A block of the take in `folder` has arrived."""
+    for row in get().takes:
+        if row.folder == str(folder):
+            row.frames_done = frames_done
+
+
 def refresh_if_stale(scene: bpy.types.Scene, running: Path | None) -> bool:
     """Read the disk again if another shot is in front of the user, or its folder has changed."""
     if get().stamp == _stamp(scene):

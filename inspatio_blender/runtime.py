@@ -260,6 +260,8 @@ class Runtime:
                 self.show_progress()
             if isinstance(event, (jobs.TakeStarted, jobs.Ended)) and progress.scene is not None:
                 listing.refresh(progress.scene, self.running_folder)
+            if isinstance(event, jobs.BlockDone):
+                listing.note_frames(progress.folder, progress.frames_done)
             if isinstance(event, jobs.CoverageLow):
                 self._ask_anyway()
         self._redraw()

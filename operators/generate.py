@@ -1,5 +1,7 @@
 """Generate, Cancel, and the question whether to generate what the reference does not show."""
 
+import textwrap
+
 import bpy
 
 from ..inspatio_blender import driver
@@ -61,21 +63,27 @@ class INSPATIO_OT_generate_anyway(bpy.types.Operator):
     bl_label = "Low Coverage"
     bl_options = {"INTERNAL"}
 
+    confirmed: bpy.props.BoolProperty(
+        name="Confirmed", description="Go on without asking", default=False, options={"SKIP_SAVE", "HIDDEN"}
+    )
+
     @classmethod
     def poll(cls, _context):
         progress = driver.get().progress
         return progress is not None and progress.state == "asking"
 
     def invoke(self, context, _event):
+        if self.confirmed:
+            return self.execute(context)
         options = {"confirm_text": "Generate Anyway"} if bpy.app.version >= (4, 1) else {}
         return context.window_manager.invoke_props_dialog(self, width=420, **options)
 
     def draw(self, _context):
         progress = driver.get().progress
         column = self.layout.column(align=True)
-        first, _, rest = (progress.message if progress is not None else "").partition(": ")
-        column.label(text=first, icon="ERROR")
-        column.label(text=f"{rest[:1].upper()}{rest[1:]}", icon="BLANK1")
+        lines = textwrap.wrap(progress.message if progress is not None else "", 56)
+        for index, line in enumerate(lines):
+            column.label(text=line, icon="BLANK1" if index else "ERROR")
 
     def execute(self, _context):
         driver.get().generate_anyway()

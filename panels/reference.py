@@ -30,7 +30,7 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
         column.enabled = runtime.capturing is None
         column.prop(shot, "reference_kind")
         cameras = column.column(align=True)
-        cameras.prop(shot, "reference_camera")
+        cameras.prop(shot, "reference_camera", placeholder="The Shot's")
         if shot.reference_kind == "STILLS":
             for number in (2, 3, 4):
                 cameras.prop(shot, f"reference_camera_{number}")
@@ -55,9 +55,8 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
         if not listed.reference:
             layout.label(text="No reference yet", icon="INFO")
         else:
-            row = layout.row()
-            row.label(text=listed.reference_info, icon="IMAGE_DATA")
-            row.menu("INSPATIO_MT_reference_versions", text=listed.reference)
+            text = f"{listed.reference}: {listed.reference_info}"
+            layout.menu("INSPATIO_MT_reference_versions", text=text, icon="IMAGE_DATA")
         if listed.is_unsaved_place:
             sentence(
                 layout,

@@ -37,7 +37,7 @@ class INSPATIO_PT_shot(Tab, bpy.types.Panel):
         column = layout.column()
         column.enabled = not driver.get().busy
         column.prop(shot, "shot_name", placeholder=scene.name)
-        column.prop(shot, "camera", text="Camera")
+        column.prop(shot, "camera", placeholder="Active Camera")
         column.prop(shot, "use_scene_range")
         if not shot.use_scene_range:
             rows = column.column(align=True)
@@ -49,10 +49,10 @@ class INSPATIO_PT_shot(Tab, bpy.types.Panel):
         row.enabled = settings.PRESETS[shot.preset].text
         row.prop(shot, "prompt")
         column.prop(shot, "seed")
-        column.prop(shot, "keep_reference_detail")
+        column.row(heading="Keep").prop(shot, "keep_reference_detail", text="Reference Detail")
         layout.separator()
         self._action(context, layout)
-        if showing.shifts_colour(scene):
+        if showing.find_strip(scene) is not None and showing.shifts_colour(scene):
             self._colour(context, layout)
 
     def _action(self, context, layout):
@@ -71,6 +71,12 @@ class INSPATIO_PT_shot(Tab, bpy.types.Panel):
                 sentence(layout, progress.message, context.region.width)
             elif progress is not None and progress.state == "finished":
                 layout.label(text=f"Take {progress.number}: {progress.frames_done} frames", icon="CHECKMARK")
+            return
+        if progress.state == "asking":
+            sentence(layout, progress.message, context.region.width)
+            row = layout.row(align=True)
+            row.operator("inspatio.generate_anyway", text="Generate Anyway").confirmed = True
+            row.operator("inspatio.cancel")
             return
         row = layout.row(align=True)
         row.scale_y = 1.4

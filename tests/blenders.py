@@ -112,7 +112,13 @@ def installed(extension_zip, tmp_path_factory):
             if name == "window":
                 if not os.environ.get("BLENDER"):
                     pytest.skip("the environment variable BLENDER names no Blender")
-                command = (os.environ["BLENDER"], "--python-exit-code", "1", "--python")
+                command = (
+                    os.environ["BLENDER"],
+                    "--python-use-system-env",
+                    "--python-exit-code",
+                    "1",
+                    "--python",
+                )
             else:
                 python = bpy_python(name)
                 if python is None:

@@ -88,11 +88,11 @@ def simple_scene(width=256, height=144, frames=21):
         bpy.ops.mesh.primitive_cube_add(size=size, location=location)
         material = bpy.data.materials.new("box")
         material.diffuse_color = (0.5 + location[0] / 4, 0.4, 0.3, 1)
-        bpy.context.object.data.materials.append(material)
+        bpy.context.view_layer.objects.active.data.materials.append(material)
     bpy.ops.mesh.primitive_plane_add(size=30)
     bpy.ops.object.light_add(type="SUN", rotation=(0.5, 0.3, 0))
     bpy.ops.object.camera_add(location=(0, -6, 2), rotation=(1.4, 0, 0))
-    camera = scene.camera = bpy.context.object
+    camera = scene.camera = bpy.context.view_layer.objects.active
     camera.keyframe_insert("location", frame=1)
     camera.location.x = 0.8
     camera.keyframe_insert("location", frame=frames)

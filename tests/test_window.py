@@ -1,0 +1,99 @@
+"""A real Blender window, where the environment variable BLENDER names one: driven by operators and keys, looked at.
+
+Pictures of the screen go to out/window, the tick times to out/window/ticks.json.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from backend.protocol.disk import process_alive
+from tests.blenders import ROOT, Blender
+
+OUT = ROOT / "out" / "window"
+
+
+class Screen:
+    """The X display that the Blender is on: pictures, keys and the mouse."""
+
+    def __init__(self, command: str) -> None:
+        self._gui = Path(command).with_name("blender-gui")
+        if not self._gui.exists():
+            pytest.skip(f"{self._gui} is not there: no way to see the screen of {command}")
+        self._display = subprocess.run(
+            [self._gui, "display"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    def do(self, what: str) -> None:
+        kind, *words = what.split()
+        if kind == "shot":
+            time.sleep(0.7)
+            subprocess.run([self._gui, "shot", OUT / f"{words[0]}.png"], check=True)
+        elif kind == "key":
+            self._xdotool("key", *words)
+        elif kind == "move":
+            self._xdotool("mousemove", *words)
+        elif kind == "click":
+            self._xdotool("mousemove", *words)
+            time.sleep(0.3)
+            self._xdotool("click", "1")
+
+    def _xdotool(self, *words: str) -> None:
+        subprocess.run(["xdotool", *words], env={**os.environ, "DISPLAY": self._display}, check=True)
+
+
+def run_in_window(
+    blender: Blender, script: str, *arguments: object, folder: Path, limit: float = 420, **environment: str
+):
+    """Run a script of tests/blender in the window, doing on the screen what it asks for; returns what it returned."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    answers, result = folder / "answers", folder / "result.json"
+    answers.mkdir()
+    screen = Screen(os.environ["BLENDER"])
+    process = blender.start(
+        script, *arguments, INSPATIO_ANSWERS=str(answers), INSPATIO_RESULT=str(result), **environment
+    )
+    heard, until = [], time.monotonic() + limit
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            heard.append(line)
+            if line.startswith("STEP "):
+                what = line.removeprefix("STEP ").strip()
+                screen.do(what)
+                (answers / what.replace(" ", "_")).touch()
+            assert time.monotonic() < until, "".join(heard[-40:])
+        process.wait(30)
+    finally:
+        process.kill()
+    assert result.exists(), "".join(heard[-60:])
+    return json.loads(result.read_text())
+
+
+def test_first_shot(installed, tmp_path, painting_python):
+    blender = installed("window")
+    found = run_in_window(
+        blender,
+        "window_shot.py",
+        tmp_path,
+        folder=tmp_path,
+        INSPATIO_PYTHON=str(painting_python),
+        INSPATIO_PAINT_SECONDS="4",
+    )
+    (OUT / "ticks.json").write_text(json.dumps(found, indent=1))
+    assert found["ticks"] > 10
+    assert found["tick_ms_p99"] < 8.0, found
+    assert found["cancel_s"] < 1.0, found
+    # Blender was quit during its last take: take.json tells, and the backend is gone.
+    take = json.loads((Path(found["last"]) / "take.json").read_text())
+    assert take["state"] == "cancelled"
+    until = time.monotonic() + 5
+    while process_alive(found["backend_pid"]) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not process_alive(found["backend_pid"])
