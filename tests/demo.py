@@ -8,6 +8,7 @@ by Cycles, and leaves in out/demo what came of it. Blender's half runs in proces
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,8 @@ NOISE = (
     "Error: Not freed",
 )
 """How lines begin that Blender prints for every frame."""
+LOG_LINE = re.compile(r"\d\d:\d\d\.\d{3} ")
+"""How they begin from Blender 5.1 on."""
 
 _began = time.perf_counter()
 
@@ -57,7 +60,7 @@ def blender(module: str, *arguments: object, resources: Path) -> None:
     for line in process.stdout:
         for part in filter(None, (piece.strip() for piece in line.split("\r"))):
             part = part.split("Fra:")[0].rstrip()
-            if not part or part.startswith(NOISE):
+            if not part or part.startswith(NOISE) or LOG_LINE.match(part):
                 continue
             heard.append(part)
             if part.startswith("InSpatio: "):
