@@ -93,7 +93,7 @@ def _serve(parsed: argparse.Namespace) -> int:
             "clients have to send it.\n"
         )
         return BAD_ARGUMENTS
-    use_all_cores()
+    keep_to_own_cores()
     service = Service()
     try:
         service.warm("tiny")
@@ -111,7 +111,7 @@ def _serve(parsed: argparse.Namespace) -> int:
 def _shot(parsed: argparse.Namespace) -> int:
     from .shots import ShotError, generate_shot
 
-    use_all_cores()
+    keep_to_own_cores()
     live = sys.stdout.isatty()
 
     def show(line: str) -> None:
@@ -145,12 +145,12 @@ def _bench(parsed: argparse.Namespace) -> int:
     return DONE
 
 
-def use_all_cores() -> None:
-    """Let torch use the cores that this process may run on; OMP_NUM_THREADS overrules it."""
+def keep_to_own_cores() -> None:
+    """Keep torch to the cores that this process may run on: by itself it counts all that there are."""
     import torch
 
-    if "OMP_NUM_THREADS" not in os.environ and hasattr(os, "sched_getaffinity"):
-        torch.set_num_threads(len(os.sched_getaffinity(0)))
+    if hasattr(os, "sched_getaffinity"):
+        torch.set_num_threads(min(torch.get_num_threads(), len(os.sched_getaffinity(0))))
 
 
 def _say_missing(error: Exception) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import hmac
 import json
 import logging
 import threading
@@ -18,13 +17,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message
 
 from . import __version__, protocol
+from .gate import Gate, bad_request, error_answer
 from .protocol import envelope
 from .protocol.cameras import CameraError, Cameras
 from .protocol.disk import FileFormatError
@@ -37,8 +36,6 @@ logger = logging.getLogger(__name__)
 CANCEL_GRACE = 0.5
 """Seconds that a cancelled block has to end by itself before its request is answered without it."""
 WORKERS = 16
-
-Headers = dict[bytes, bytes]
 
 
 class TakeBody(BaseModel):
@@ -193,48 +190,6 @@ def create_app(service: Service, token: str, hosts: Iterable[str], end: Callable
     return app
 
 
-class Gate:
-    """Lets a request in that names a known host, carries the token and speaks our protocol."""
-
-    def __init__(self, app: ASGIApp, token: str, hosts: frozenset[str]) -> None:
-        self._app = app
-        self._authorization = f"Bearer {token}".encode()
-        self._hosts = hosts
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-            return
-        refusal = self._refusal(dict(scope["headers"])) if scope["type"] == "http" else _bad("HTTP only.")
-        await (self._app if refusal is None else refusal)(scope, receive, send)
-
-    def _refusal(self, headers: Headers) -> Response | None:
-        host = headers.get(b"host", b"").decode("latin-1").lower()
-        if _host_name(host) not in self._hosts:
-            return _bad(f"This backend is not called {host!r}.")
-        # Compared in constant time: the time taken must not tell how much of a guess is right.
-        if not hmac.compare_digest(headers.get(b"authorization", b""), self._authorization):
-            return _error(
-                401, "unauthorized", "The token is missing or wrong: start the backend from the add-on."
-            )
-        spoken = headers.get(protocol.PROTOCOL_HEADER.lower().encode(), b"").decode("latin-1")
-        if spoken != str(protocol.PROTOCOL_VERSION):
-            return _error(
-                426,
-                "protocol_mismatch",
-                f"The backend speaks protocol {protocol.PROTOCOL_VERSION}, the client {spoken or 'none'}: "
-                "install the same version of both.",
-            )
-        return None
-
-
-def _host_name(host: str) -> str:
-    """The name in a Host header, without the port."""
-    if host.startswith("["):
-        return host[1 : host.find("]")]
-    return host.rsplit(":", 1)[0]
-
-
 async def _body(request: Request, kind: str, limit: int) -> bytearray:
     """The request's body, of the right type and within its limit; nothing is kept of one that is not."""
     stated = request.headers.get("content-type", "").split(";")[0].strip().lower()
@@ -312,22 +267,14 @@ def _field(header: dict[str, Any], name: str, kind: type) -> Any:
     return value
 
 
-def _error(status: int, code: str, message: str) -> JSONResponse:
-    return JSONResponse({"error": code, "message": message}, status)
-
-
-def _bad(message: str) -> JSONResponse:
-    return _error(400, "bad_request", message)
-
-
 def _add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(ServiceError)
     async def refused(_: Request, error: ServiceError) -> Response:
-        return _error(error.status, error.code, error.message)
+        return error_answer(error.status, error.code, error.message)
 
     async def malformed(_: Request, error: Exception) -> Response:
         text = str(error)
-        return _bad(f"{text[:1].upper()}{text[1:]}.".replace("..", "."))
+        return bad_request(f"{text[:1].upper()}{text[1:]}.".replace("..", "."))
 
     for kind in (EnvelopeError, CameraError, FileFormatError):
         app.add_exception_handler(kind, malformed)
@@ -335,17 +282,19 @@ def _add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def no_such_path(request: Request, error: HTTPException) -> Response:
         if error.status_code in (404, 405):
-            return _error(
+            return error_answer(
                 error.status_code,
                 "not_found",
                 f"There is no {request.method} {request.url.path} in this version.",
             )
-        return _error(error.status_code, "bad_request", str(error.detail))
+        return error_answer(error.status_code, "bad_request", str(error.detail))
 
     @app.exception_handler(Exception)
     async def unforeseen(_: Request, error: Exception) -> Response:
         logger.exception("a request failed", exc_info=error)
-        return _error(500, "internal", f"The backend failed ({type(error).__name__}): its log says more.")
+        return error_answer(
+            500, "internal", f"The backend failed ({type(error).__name__}): its log says more."
+        )
 
 
 def _takes_envelope() -> dict[str, Any]:
