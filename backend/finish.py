@@ -20,7 +20,9 @@ from .constraint.splat import Render
 
 HOLE_MARGIN = 3.0  # pixels over which trust rises from a hole's edge
 EDGE_MARGIN = 2  # pixels around a jump of depth that are distrusted
-DEPTH_JUMP = 0.04  # relative change of depth to a neighbour, beyond the surface's own slope, that counts as a jump
+DEPTH_JUMP = (
+    0.04  # relative change of depth to a neighbour, beyond the surface's own slope, that counts as a jump
+)
 BLUR = 5  # pixels: what is coarser than this must agree
 DISAGREEMENT = 0.10  # coarse difference (of a range of 2) at which trust has fallen to 1/e
 
@@ -41,8 +43,8 @@ def inside(known: Tensor) -> Tensor:
 def smooth(render: Render) -> Tensor:
     """0 at jumps of depth and near them, 1 on surfaces: (F, 1, H, W).
 
-    Jumps are looked for in inverse depth, which is linear along any plane, so that a floor seen at a grazing angle does not
-    count; sky is 0 there.
+    Jumps are looked for in inverse depth, which is linear along any plane, so that a floor seen at a grazing
+    angle does not count; sky is 0 there.
     """
     known = render.known.unsqueeze(1)
     disparity = torch.where(known, 1 / render.depth.unsqueeze(1).clamp(min=1e-6), 0.0)
@@ -58,7 +60,7 @@ def smooth(render: Render) -> Tensor:
 
 
 def agreement(generated: Tensor, warp: Tensor, known: Tensor) -> Tensor:
-    """1 where generated frame and warp (F, 3, H, W) are coarsely alike, falling with their difference: (F, 1, H, W)."""
+    """1 where generated frame and warp (F, 3, H, W) are coarsely alike, less where they differ: (F, 1, H, W)."""
     weight = known.float().unsqueeze(1)
     share = box(weight, BLUR).clamp(min=1e-6)
     difference = (box((warp - generated) * weight, BLUR) / share).abs().amax(dim=1, keepdim=True)

@@ -140,7 +140,9 @@ class TinyEncoder:
 
     def push(self, frames: Tensor) -> Tensor:
         if not self.started:
-            frames = torch.cat([repeat(frames[:, :1], "b 1 c h w -> b t c h w", t=GROUP), frames[:, 1:]], dim=1)
+            frames = torch.cat(
+                [repeat(frames[:, :1], "b 1 c h w -> b t c h w", t=GROUP), frames[:, 1:]], dim=1
+            )
             self.started = True
         return self.codec.encode_groups(rearrange(frames, "b (g t) c h w -> b g t c h w", t=GROUP))
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from .splat import Render
 
 # Weight of a known pixel grows with this power of its distance (relative to the frame's median).
-DISTANCE_POWER = 2.0
+DISTANCE_POWER = 1.5
 # The nearest and farthest relative distances that still make a difference: beyond them lies "near" or "sky".
 DISTANCE_RANGE = (0.1, 10.0)
 
@@ -46,8 +46,12 @@ def fill_holes(render: Render) -> Tensor:
         pooled = F.avg_pool2d(fine_weight, 2, ceil_mode=True, count_include_pad=False)
         mixed = F.avg_pool2d(fine_colour * fine_weight, 2, ceil_mode=True, count_include_pad=False)
         levels.append((mixed / pooled.clamp(min=1e-12) * (pooled > 0), pooled))
-    filled = levels[-1][0]
+    filled, trust = levels[-1]
     for fine_colour, fine_weight in reversed(levels[:-1]):
-        coarse = F.interpolate(filled, size=fine_colour.shape[-2:], mode="bilinear", align_corners=False)
-        filled = torch.where(fine_weight > 0, fine_colour, coarse)
+        size = fine_colour.shape[-2:]
+        coarse_trust = F.interpolate(trust, size=size, mode="bilinear", align_corners=False)
+        coarse = F.interpolate(filled * trust, size=size, mode="bilinear", align_corners=False)
+        seen = fine_weight > 0
+        filled = torch.where(seen, fine_colour, coarse / coarse_trust.clamp(min=1e-12))
+        trust = torch.where(seen, fine_weight, coarse_trust)
     return filled

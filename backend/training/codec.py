@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from einops import rearrange, repeat
 from torch import Tensor
 
@@ -26,19 +25,21 @@ SCALE_POWER = 0.5  # 0: latents are plain components, 1: every component has uni
 
 
 def sequence_files(folders: list[Path]) -> list[Path]:
-    return sorted(path for folder in folders for path in folder.glob("*.npz") if not path.name.startswith("."))
+    return sorted(
+        path for folder in folders for path in folder.glob("*.npz") if not path.name.startswith(".")
+    )
 
 
 def principal_components(files: list[Path], channels: int, rng: np.random.Generator) -> dict[str, Tensor]:
     """Mean, first components and their scale over 4-frame 8x8 patches of `files`, frame 0's groups among them."""
     values = GROUP * 3 * PATCH * PATCH
-    total, mean, scatter = 0, torch.zeros(values, dtype=torch.float64), torch.zeros(values, values, dtype=torch.float64)
+    total, mean = 0, torch.zeros(values, dtype=torch.float64)
+    scatter = torch.zeros(values, values, dtype=torch.float64)
     for path in files:
         sequence = Sequence.load(path)
         frames = pictures(graded(sequence.colour[0], rng) if rng.random() < 0.5 else sequence.colour[0])
-        groups = torch.cat(
-            [repeat(frames[:1], "1 c h w -> 1 t c h w", t=GROUP), rearrange(frames[1:], "(g t) c h w -> g t c h w", t=GROUP)]
-        )
+        alone = repeat(frames[:1], "1 c h w -> 1 t c h w", t=GROUP)
+        groups = torch.cat([alone, rearrange(frames[1:], "(g t) c h w -> g t c h w", t=GROUP)])
         patches = rearrange(groups, "g t c (h p) (w q) -> (g h w) (t c p q)", p=PATCH, q=PATCH).double()
         total += len(patches)
         mean += patches.sum(0)
@@ -113,7 +114,9 @@ def train(folders: list[Path], run: Path, minutes: float, config: TinyCodecConfi
     files = [path for path in files if path.stem not in HELD_OUT]
     checkpoint = load_checkpoint(run / "codec.pt")
     if checkpoint is None:
-        measured = principal_components(list(rng.permutation(np.array(files))[:150]), config.latent_channels, rng)
+        measured = principal_components(
+            list(rng.permutation(np.array(files))[:150]), config.latent_channels, rng
+        )
         codec.load_state_dict(measured, strict=False)
     optimizer = torch.optim.AdamW(codec.parameters(), lr=LEARNING_RATE, weight_decay=1e-4, betas=(0.9, 0.98))
     codec.to(memory_format=torch.channels_last)
@@ -130,7 +133,7 @@ def train(folders: list[Path], run: Path, minutes: float, config: TinyCodecConfi
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * cosine(clock.seconds / (minutes * 60))
         groups = draw_batch(sequences, rng)
-        noise = float(rng.random() < 0.3) * float(rng.uniform(0, 0.1))
+        noise = float(rng.random() < 0.7) * float(rng.uniform(0, 0.3))
         loss = reconstruction_loss(decode_pair(codec, groups, noise), groups[:, 1])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -146,7 +149,9 @@ def train(folders: list[Path], run: Path, minutes: float, config: TinyCodecConfi
             linear, decoded = evaluate(averaged, tests)
             clock.report(step=step, loss=float(np.mean(losses)), psnr_linear=linear, psnr=decoded)
             losses.clear()
-            new = [path for path in sequence_files(folders) if path.stem not in HELD_OUT and path not in files]
+            new = [
+                path for path in sequence_files(folders) if path.stem not in HELD_OUT and path not in files
+            ]
             sequences += [Sequence.load(path).colour[0] for path in new]
             files += new
             averaged.save(run / "codec.safetensors")
@@ -163,7 +168,9 @@ def train(folders: list[Path], run: Path, minutes: float, config: TinyCodecConfi
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders of sequences")
     parser.add_argument("--run", type=Path, required=True, help="folder of checkpoints")
     parser.add_argument("--minutes", type=float, default=30)

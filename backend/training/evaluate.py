@@ -2,9 +2,9 @@
 
     python -m backend.training.evaluate --scenes DIR --preset tiny --out out/evaluation
 
-Scenes are sequence files that training never saw. Each is generated through the product's own Session, as generated and
-finished, and held against the true render, the warp, and cv2.inpaint (Telea) on the same warp. Writes evaluation.json, a
-Markdown table, and a strip per scene: true | warp | Telea | generated | finished.
+Scenes are sequence files that training never saw. Each is generated through the product's own Session, as generated
+and finished, and held against the true render, the warp, and cv2.inpaint (Telea) on the same warp. Writes
+evaluation.json, a Markdown table, and a strip per scene: true | warp | Telea | generated | finished.
 """
 
 import argparse
@@ -76,7 +76,12 @@ def generate(sequence: Sequence, preset_id: str, keep_reference_detail: bool, se
     """The sequence's camera 0 move through a Session: uint8 (T, H, W, 3)."""
     height, width = sequence.colour.shape[2:4]
     session = Session(
-        load_preset(preset_id), world_of(sequence), width, height, seed, keep_reference_detail=keep_reference_detail
+        load_preset(preset_id),
+        world_of(sequence),
+        width,
+        height,
+        seed,
+        keep_reference_detail=keep_reference_detail,
     )
     total, frames = sequence.colour.shape[1], []
     for block in blocks_of(total):
@@ -108,7 +113,12 @@ def evaluate_scene(path: Path, preset_id: str, seed: int, out: Path) -> SceneRes
     unit = {
         name: frames.astype(np.float32) / 255
         for name, frames in {
-            "truth": truth, "warp": warp, "telea": inpainted, "fill": filled, "generated": generated, "finished": finished,
+            "truth": truth,
+            "warp": warp,
+            "telea": inpainted,
+            "fill": filled,
+            "generated": generated,
+            "finished": finished,
         }.items()
     }
     poses = sequence.world_to_camera[0]
@@ -136,7 +146,8 @@ def evaluate_scene(path: Path, preset_id: str, seed: int, out: Path) -> SceneRes
 def draw_strip(path: Path, known: np.ndarray, *columns: np.ndarray) -> None:
     """True, warp with holes, Telea, generated and finished, a third into the move and at its end."""
     total, rows = len(known), []
-    shown = [np.where(known[..., None], columns[1], np.uint8(HOLE_COLOUR)) if i == 1 else c for i, c in enumerate(columns)]
+    holes_shown = np.where(known[..., None], columns[1], np.uint8(HOLE_COLOUR))
+    shown = [columns[0], holes_shown, *columns[2:]]
     for frame in (total // 3, 2 * total // 3, total - 1):
         rows.append(np.concatenate([column[frame] for column in shown], axis=1))
     cv2.imwrite(str(path), np.concatenate(rows)[..., ::-1])
@@ -157,7 +168,8 @@ def table(results: list[SceneResult]) -> str:
     for name, r in [(result.scene, asdict(result)) for result in results] + [("**mean**", mean_of(results))]:
         rows.append(
             f"| {name} | {100 * r['hole_share']:.0f} % | {r['psnr_hole_telea']:.2f} | {r['psnr_hole_fill']:.2f} "
-            f"| {r['psnr_hole']:.2f} | {r['psnr_hole_finished']:.2f} | {r['ssim_hole_telea']:.3f} | {r['ssim_hole']:.3f} "
+            f"| {r['psnr_hole']:.2f} | {r['psnr_hole_finished']:.2f} "
+            f"| {r['ssim_hole_telea']:.3f} | {r['ssim_hole']:.3f} "
             f"| {r['psnr_covered_warp']:.2f} | {r['psnr_covered']:.2f} | {r['psnr_covered_finished']:.2f} "
             f"| {r['grid'] / r['grid_true']:.3f} | {r['flicker'] / max(r['flicker_true'], 1e-9):.2f} |"
         )
@@ -165,7 +177,9 @@ def table(results: list[SceneResult]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--scenes", type=Path, required=True)
     parser.add_argument("--preset", default="tiny")
     parser.add_argument("--seed", type=int, default=0)

@@ -36,7 +36,11 @@ class Sequence:
     def load(cls, path: Path) -> "Sequence":
         with np.load(path, allow_pickle=False) as file:
             return cls(
-                file["colour"], file["depth"], file["intrinsics"], file["world_to_camera"], bool(file["dynamic"])
+                file["colour"],
+                file["depth"],
+                file["intrinsics"],
+                file["world_to_camera"],
+                bool(file["dynamic"]),
             )
 
 
@@ -54,7 +58,9 @@ def pictures(colour: np.ndarray) -> Tensor:
     return rearrange(torch.from_numpy(np.ascontiguousarray(colour)), "f h w c -> f c h w").float() / 127.5 - 1
 
 
-def render_views(sequence: Sequence, views: list[tuple[int, int]], times: list[int], colour: np.ndarray) -> Render:
+def render_views(
+    sequence: Sequence, views: list[tuple[int, int]], times: list[int], colour: np.ndarray
+) -> Render:
     """Views (camera, time) of the sequence warped into camera 0 at `times`. `colour` may be a graded copy."""
     cameras, moments = (list(index) for index in zip(*views, strict=True))
     return splat_views(
@@ -79,7 +85,7 @@ def moving_render(sequence: Sequence, times: list[int], colour: np.ndarray) -> R
 
 
 def graded(colour: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Another grade of the same pictures: exposure, contrast, gamma and tint drawn at random; uint8 in and out."""
+    """Another grade of the same pictures: exposure, contrast, gamma, tint and order of channels drawn at random."""
     codes = np.arange(256, dtype=np.float32) / 255
     gamma = np.exp(rng.normal(0, 0.25))
     tint = np.exp(rng.normal(0, 0.12, 3))
@@ -87,14 +93,17 @@ def graded(colour: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     channels = []
     for channel in range(3):
         curve = np.clip((codes**gamma * tint[channel] - pivot) * contrast + pivot, 0, 1)
-        channels.append(cv2.LUT(np.ascontiguousarray(colour[..., channel]), (curve * 255).round().astype(np.uint8)))
-    return np.stack([c.reshape(colour.shape[:-1]) for c in channels], axis=-1)
+        channels.append(
+            cv2.LUT(np.ascontiguousarray(colour[..., channel]), (curve * 255).round().astype(np.uint8))
+        )
+    order = rng.permutation(3) if rng.random() < 0.5 else np.arange(3)
+    return np.stack([channels[channel].reshape(colour.shape[:-1]) for channel in order], axis=-1)
 
 
 def draw_example(sequence: Sequence, rng: np.random.Generator) -> Example:
     """One example of a sequence: a reference drawn by `rng`, time and sides turned round at random."""
     length = sequence.colour.shape[1]
-    colour = graded(sequence.colour, rng) if rng.random() < 0.6 else sequence.colour
+    colour = graded(sequence.colour, rng) if rng.random() < 0.8 else sequence.colour
     times = list(range(length))
     if rng.random() < 0.4:
         times = times[::-1]
@@ -103,18 +112,26 @@ def draw_example(sequence: Sequence, rng: np.random.Generator) -> Example:
         reference = pictures(colour[1, times])
     else:
         count = 1 if rng.random() < 0.7 else int(rng.integers(2, 5))
-        first = (0, times[0]) if rng.random() < 0.7 else (int(rng.integers(0, 2)), int(rng.integers(0, length)))
+        first = (
+            (0, times[0]) if rng.random() < 0.7 else (int(rng.integers(0, 2)), int(rng.integers(0, length)))
+        )
         others = [(int(rng.integers(0, 2)), int(rng.integers(0, length))) for _ in range(count - 1)]
         views = [first, *others]
         render = render_views(sequence, views, times, colour)
         # like the backend's choice for stills: each latent of a block is given one of the views
-        shown = [views[(latent % 3) % len(views)] for latent in (0, *(1 + frame // 4 for frame in range(length - 1)))]
+        shown = [
+            views[(latent % 3) % len(views)]
+            for latent in (0, *(1 + frame // 4 for frame in range(length - 1)))
+        ]
         reference = pictures(np.stack([colour[view] for view in shown]))
     truth = pictures(colour[0, times])
     if rng.random() < 0.5:
         truth, reference = truth.flip(-1), reference.flip(-1)
         render = Render(
-            render.colour.flip(-1), render.known.flip(-1), render.depth.flip(-1), render.per_view_known.flip(-1)
+            render.colour.flip(-1),
+            render.known.flip(-1),
+            render.depth.flip(-1),
+            render.per_view_known.flip(-1),
         )
     return Example(truth, render, reference)
 

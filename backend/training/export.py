@@ -1,6 +1,6 @@
 """Puts trained weights where the preset `tiny` looks for them.
 
-    python -m backend.training.export --generator FILE --codec FILE [--out backend/weights/tiny]
+python -m backend.training.export --generator FILE --codec FILE [--out backend/weights/tiny]
 """
 
 import argparse
@@ -31,7 +31,9 @@ def export(generator: Path, codec: Path, out: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--generator", type=Path, required=True)
     parser.add_argument("--codec", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=WEIGHTS / "tiny")

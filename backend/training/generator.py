@@ -29,7 +29,9 @@ LEARNING_RATE = 2.5e-3
 WINDOW = (12, 12)  # latents: 96 x 96 pixels for most of the run
 WHOLE_FROM = 0.75  # share of the run after which whole frames are trained on
 HOLE_WEIGHT = 3.0
-HELD_OUT = {f"raster_scene_001_{5000 + index:06d}" for index in range(12)}  # sequences for the log's figures only
+HELD_OUT = {
+    f"raster_scene_001_{5000 + index:06d}" for index in range(12)
+}  # sequences for the log's figures only
 TINY = GeneratorConfig(
     dim=256,
     ffn_dim=768,
@@ -62,7 +64,9 @@ class Pool:
             (self.held_out if held else self.examples).append(load_file(path))
 
 
-def draw_batch(examples: list[Latents], size: int, window: tuple[int, int], rng: np.random.Generator) -> Latents:
+def draw_batch(
+    examples: list[Latents], size: int, window: tuple[int, int], rng: np.random.Generator
+) -> Latents:
     """`size` examples cut to a window of (height, width) latents at an even place; float32, (B, 6, C, h, w).
 
     Of four places drawn, the one whose holes come nearest to a third of it: little is learnt from a window without.
@@ -76,7 +80,9 @@ def draw_batch(examples: list[Latents], size: int, window: tuple[int, int], rng:
             full = example["truth"].shape[-2:]
             top = 2 * int(rng.integers(0, (full[0] - height) // 2 + 1))
             left = 2 * int(rng.integers(0, (full[1] - width) // 2 + 1))
-            holes = float((example["mask"][3:, 0, top : top + height, left : left + width] < 0).float().mean())
+            holes = float(
+                (example["mask"][3:, 0, top : top + height, left : left + width] < 0).float().mean()
+            )
             places.append((abs(holes - 0.33), len(places), example, top, left))
         _, _, example, top, left = min(places, key=lambda place: place[:2])
         for name, tensor in example.items():
@@ -114,7 +120,9 @@ class Trainee:
 
     def predict(self, batch: Latents, part: slice, cache, noisy: Tensor, level: int) -> Tensor:  # type: ignore[no-untyped-def]
         timestep = self.timesteps[level].expand(len(noisy))
-        output = self.dit.denoise(noisy, batch["mask"][:, part], batch["render"][:, part], timestep, cache, None)
+        output = self.dit.denoise(
+            noisy, batch["mask"][:, part], batch["render"][:, part], timestep, cache, None
+        )
         return predict_x0(
             self.dit.config.prediction, output.float(), noisy, batch["render"][:, part], self.sigmas[level]
         )
@@ -132,7 +140,7 @@ class Trainee:
 def train_step(
     trainee: Trainee, batch: Latents, weight: Tensor, rng: np.random.Generator, whole: bool
 ) -> tuple[Tensor, Tensor]:
-    """Loss of block 1, or (a quarter of the time) block 0, of a batch; also what is left of the render's error in holes.
+    """Loss of block 1, or (a quarter of the time) block 0; also what is left of the render's error in holes.
 
     The block before is the truth, roughened, or, in the later part of the run (`whole`), the model's own.
     """
@@ -194,10 +202,14 @@ def evaluate(trainee: Trainee, examples: list[Latents], weight: Tensor) -> tuple
             for level in range(4):
                 x0 = trainee.predict(batch, part, cache, noisy, level)
                 if level < 3:
-                    noisy = add_noise(x0, torch.randn(x0.shape, generator=generator), trainee.sigmas[level + 1])
+                    noisy = add_noise(
+                        x0, torch.randn(x0.shape, generator=generator), trainee.sigmas[level + 1]
+                    )
             previous = x0
             square.append(((x0 - batch["truth"][:, part]).square() * weight).mean(dim=2))
-            before.append(((batch["render"][:, part] - batch["truth"][:, part]).square() * weight).mean(dim=2))
+            before.append(
+                ((batch["render"][:, part] - batch["truth"][:, part]).square() * weight).mean(dim=2)
+            )
             holes.append((batch["mask"][:, part].mean(dim=2) < 0.5).float())
         error, error_before, hole = torch.cat(square), torch.cat(before), torch.cat(holes)
         if hole.mean() > 0.01:
@@ -208,7 +220,12 @@ def evaluate(trainee: Trainee, examples: list[Latents], weight: Tensor) -> tuple
 
 
 def train(
-    pool: "Pool", codec: TinyCodec, run: Path, minutes: float, batch_size: int, seed: int = 0,
+    pool: "Pool",
+    codec: TinyCodec,
+    run: Path,
+    minutes: float,
+    batch_size: int,
+    seed: int = 0,
     config: GeneratorConfig = TINY,
 ) -> None:
     """Train on the pool, which may grow meanwhile; resumes from RUN/generator.pt."""
@@ -254,7 +271,13 @@ def train(
             average.copy_to(averaged)
             in_holes, elsewhere = evaluate(Trainee(averaged.to(dtype)), pool.held_out, weight)
             mean = np.mean(losses, axis=0)
-            clock.report(step=step, loss=mean[0], left_in_holes=mean[1], test_hole_db=in_holes, test_covered_db=elsewhere)
+            clock.report(
+                step=step,
+                loss=mean[0],
+                left_in_holes=mean[1],
+                test_hole_db=in_holes,
+                test_covered_db=elsewhere,
+            )
             losses.clear()
             pool.grow()
             save_generator(dit, average, run / "generator.safetensors")
@@ -271,14 +294,24 @@ def train(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--latents", type=Path, required=True, help="folder written by backend.training.prepare")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--latents", type=Path, required=True, help="folder written by backend.training.prepare"
+    )
     parser.add_argument("--codec", type=Path, required=True, help="codec.safetensors")
     parser.add_argument("--run", type=Path, required=True, help="folder of checkpoints")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--batch", type=int, default=8)
     arguments = parser.parse_args()
-    train(Pool(arguments.latents), TinyCodec.load(arguments.codec), arguments.run, arguments.minutes, arguments.batch)
+    train(
+        Pool(arguments.latents),
+        TinyCodec.load(arguments.codec),
+        arguments.run,
+        arguments.minutes,
+        arguments.batch,
+    )
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def grid_ratio(frames: Picture, cell: int = 8) -> float:
 
 
 def flicker(frames: Picture) -> float:
-    """Mean absolute change from frame to frame, in 8-bit codes: what a still camera on a still scene should not show."""
+    """Mean absolute change from frame to frame, in 8-bit codes: 0 for a still camera on a still scene."""
     return float(np.abs(np.diff(frames.astype(np.float64), axis=0)).mean() * 255)
 
 

@@ -39,14 +39,18 @@ def prepare(files: list[Path], codec: TinyCodec, out: Path, variants: int) -> No
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders of sequences")
     parser.add_argument("--codec", type=Path, required=True, help="codec.safetensors: its basis encodes")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--variants", type=int, default=3)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    prepare(sequence_files(arguments.data), TinyCodec.load(arguments.codec), arguments.out, arguments.variants)
+    prepare(
+        sequence_files(arguments.data), TinyCodec.load(arguments.codec), arguments.out, arguments.variants
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,54 @@
+# Everything a fresh clone needs: `make demo` is the main job, `make test` runs every check.
+# PYTHON must be 3.11 or 3.13: those are the Pythons that Blender's module bpy exists for.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.13 || command -v python3)
+PYTHON_5_2 ?= $(shell command -v python3.13)
+VENV := .venv
+PY := $(VENV)/bin/python
+
+.PHONY: help venv build demo test lint bench evaluate clean
+help:
+	@echo "make demo   a dressed set, a keyframed camera, generated frames: out/demo"
+	@echo "make test   every test; BLENDER=/path/to/blender adds those in a real window"
+	@echo "make build  the extension's zip: dist/"
+	@echo "make bench  speed and memory: out/bench.json"
+	@echo "make evaluate  quality of tiny on the test scenes: out/evaluation"
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v in ((3, 11), (3, 13)) else "make needs Python 3.11 or 3.13, this is %d.%d: make PYTHON=/path/to/python3.11" % v)'
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[blender,dev,train]'
+	touch $@
+
+# Blender 5.2's module for the tests, where its Python is there.
+.venv-5.2/ready: constraints.txt
+	@if [ -n "$(PYTHON_5_2)" ] && $(PYTHON_5_2) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))'; then \
+		$(PYTHON_5_2) -m venv .venv-5.2 && .venv-5.2/bin/python -m pip install --quiet --constraint constraints.txt bpy && touch $@; \
+	else echo "No python3.13: tests in Blender 5.2's module are skipped."; fi
+
+venv: $(VENV)/ready
+
+build: venv
+	mkdir -p dist
+	$(PY) -m tests.build dist
+
+demo: venv
+	$(PY) -m tests.demo
+
+lint: venv
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+test: lint .venv-5.2/ready
+	$(PY) -m pytest
+
+bench: venv
+	$(PY) -m backend bench --out out/bench.json
+
+evaluate: venv
+	$(PY) -m tests.scenes.evaluation --out out/scenes
+	$(PY) -m backend.training.evaluate --scenes out/scenes --out out/evaluation
+
+clean:
+	rm -rf out dist

@@ -1,0 +1,57 @@
+"""The fill that `tiny` is conditioned on: known pixels stay, holes are filled, far surfaces first."""
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backend.constraint.fill import fill_holes
+from backend.constraint.splat import Render
+
+
+def render_of(colour, known, depth):
+    return Render(
+        torch.where(known[:, None], colour, -1.0), known, torch.where(known, depth, torch.inf), known[:, None]
+    )
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10**6), height=st.integers(2, 40), width=st.integers(2, 40))
+def test_known_pixels_stay_and_no_hole_is_left(seed, height, width):
+    generator = torch.Generator().manual_seed(seed)
+    colour = torch.rand(2, 3, height, width, generator=generator) * 2 - 1
+    known = torch.rand(2, height, width, generator=generator) > 0.5
+    depth = torch.rand(2, height, width, generator=generator) * 50 + 0.1
+    render = render_of(colour, known, depth)
+    filled = fill_holes(render)
+    assert torch.equal(
+        filled[known[:, None].expand_as(filled)], render.colour[known[:, None].expand_as(filled)]
+    )
+    assert filled.isfinite().all()
+    for frame in range(2):
+        if known[frame].any():
+            seen = render.colour[frame][:, known[frame]]
+            assert (filled[frame].amax((1, 2)) <= seen.amax(1) + 1e-4).all()
+            assert (filled[frame].amin((1, 2)) >= seen.amin(1) - 1e-4).all()
+
+
+def test_the_background_flows_into_the_hole():
+    """A hole between a near white box on the left and a far black wall on the right ends up nearly black."""
+    colour = torch.ones(1, 3, 32, 32)
+    colour[..., 18:] = -1
+    depth = torch.full((1, 32, 32), 1.0)
+    depth[..., 18:] = 10.0
+    known = torch.ones(1, 32, 32, dtype=torch.bool)
+    known[..., 12:18] = False
+    filled = fill_holes(render_of(colour, known, depth))
+    assert filled[..., 13:18].mean() < -0.8
+
+
+def test_sky_counts_as_far_and_nothing_known_is_grey():
+    colour = torch.cat([torch.ones(1, 3, 16, 8), -torch.ones(1, 3, 16, 8)], dim=-1)
+    depth = torch.full((1, 16, 16), 2.0)
+    depth[..., 8:] = torch.inf
+    known = torch.ones(1, 16, 16, dtype=torch.bool)
+    known[..., 6:8] = False
+    assert fill_holes(render_of(colour, known, depth))[..., 6:8].mean() < -0.8
+    nothing = fill_holes(render_of(colour, torch.zeros_like(known), depth))
+    assert torch.equal(nothing, torch.zeros_like(nothing))
