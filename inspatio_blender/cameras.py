@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
+from ..backend.protocol import cameras as protocol_cameras
 from ..backend.protocol.cameras import Cameras
 
 SIZE_MULTIPLE = 16
@@ -192,7 +193,10 @@ def sample_steps(
             ks.append(k.ravel().tolist())
             poses.append(pose.ravel().tolist())
             yield (index + 1) / len(frames)
-    return Cameras.checked([float(frame) for frame in frames], ks, poses)
+    try:
+        return Cameras.checked([float(frame) for frame in frames], ks, poses)
+    except protocol_cameras.CameraError as error:
+        raise CameraError(f"The camera cannot be used: {error}") from None
 
 
 def used_cameras(

@@ -71,6 +71,15 @@ def redraw() -> None:
                 area.tag_redraw()
 
 
+def _remember() -> None:
+    """Make what shows a finished take a step of its own in the undo history: undoing goes back before it."""
+    windows = bpy.context.window_manager.windows
+    if bpy.app.background or not windows:
+        return
+    with bpy.context.temp_override(window=windows[0]):
+        bpy.ops.ed.undo_push(message="InSpatio Take")
+
+
 def _ask_anyway() -> None:
     """Ask whether to generate although coverage is low; in background the operator that waits says it."""
     if bpy.app.background or not bpy.context.window_manager.windows:
@@ -111,7 +120,7 @@ _HANDLERS = {
 
 def register():
     global _runtime
-    _runtime = Runtime(_ask_anyway, redraw)
+    _runtime = Runtime(_ask_anyway, redraw, _remember)
     for name, handler in _HANDLERS.items():
         getattr(bpy.app.handlers, name).append(handler)
     bpy.app.timers.register(_tick, first_interval=IDLE_INTERVAL_S, persistent=True)

@@ -41,9 +41,12 @@ class UserError(Exception):
 class Runtime:
     """The worker, the take that is being made, and what is known of the backend."""
 
-    def __init__(self, ask_anyway: Callable[[], None], redraw: Callable[[], None]) -> None:
+    def __init__(
+        self, ask_anyway: Callable[[], None], redraw: Callable[[], None], remember: Callable[[], None]
+    ) -> None:
         self._ask_anyway = ask_anyway
         self._redraw = redraw
+        self._remember = remember
         self.worker = Worker()
         self.progress: Progress | None = None
         """The take that is being made, or the last one."""
@@ -264,6 +267,8 @@ class Runtime:
                 listing.note_frames(progress.folder, progress.frames_done)
             if isinstance(event, jobs.CoverageLow):
                 self._ask_anyway()
+            if isinstance(event, jobs.Ended) and progress.frames_done:
+                self._remember()
         self._redraw()
 
     def show_progress(self) -> None:

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.build import ROOT, BuildError, build_extension
+
 SCRIPTS = ROOT / "tests" / "blender"
 PYTHONS = {"bpy-4.5": ROOT / ".venv/bin/python", "bpy-5.2": ROOT / ".venv-5.2/bin/python"}
 
@@ -75,30 +76,13 @@ def bpy_python(name: str) -> Path | None:
     return python if found.returncode == 0 else None
 
 
-def extension_tool() -> tuple[Path, Path]:
-    """A Python, and the tool of Blender's that builds extensions."""
-    for name in PYTHONS:
-        python = bpy_python(name)
-        if python is not None:
-            found = sorted(
-                python.parent.parent.glob("lib/python*/site-packages/bpy/*/scripts/addons_core/bl_pkg/cli")
-            )
-            return python, found[-1] / "blender_ext.py"
-    pytest.skip("no bpy is installed: run `make venv`")
-
-
 @pytest.fixture(scope="session")
 def extension_zip(tmp_path_factory) -> Path:
     """The extension, validated and built from the files of this work tree."""
-    python, tool = extension_tool()
-    target = tmp_path_factory.mktemp("extension") / "inspatio_blender.zip"
-    for command in (
-        ["validate", str(ROOT)],
-        ["build", "--source-dir", str(ROOT), "--output-filepath", str(target)],
-    ):
-        done = subprocess.run([python, tool, *command], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-    return target
+    try:
+        return build_extension(tmp_path_factory.mktemp("extension") / "inspatio_blender.zip")
+    except BuildError as error:
+        pytest.fail(str(error))
 
 
 @pytest.fixture(scope="session")

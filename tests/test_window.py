@@ -49,7 +49,7 @@ class Screen:
 
 
 def run_in_window(
-    blender: Blender, script: str, *arguments: object, folder: Path, limit: float = 420, **environment: str
+    blender: Blender, script: str, *arguments: object, folder: Path, limit: float = 700, **environment: str
 ):
     """Run a script of tests/blender in the window, doing on the screen what it asks for; returns what it returned."""
     OUT.mkdir(parents=True, exist_ok=True)

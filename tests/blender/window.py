@@ -80,6 +80,7 @@ def prepare(folder, frames, save=True):
     """A simple scene in a saved file, with the tab open."""
     enable()
     bpy.context.preferences.view.show_splash = False
+    bpy.context.preferences.system.viewport_aa = "OFF"  # Software draws the window: every redraw counts.
     scene = simple_scene(frames=frames)
     if save:
         bpy.ops.wm.save_as_mainfile(filepath=os.path.join(folder, "scene.blend"))

@@ -7,7 +7,7 @@ import bpy
 import window
 from door import arguments, part
 
-FRAMES = 97
+FRAMES = 69
 
 
 def below_top(kind, pixels):
@@ -120,4 +120,4 @@ def test(folder):
     return found
 
 
-window.Steps(test(arguments()[0]), 330)
+window.Steps(test(arguments()[0]), 600)
