@@ -13,14 +13,12 @@ class BuildError(RuntimeError):
     """The extension does not build; the message holds what Blender's tool said."""
 
 
-def build_extension(folder: Path) -> Path:
-    """Validate the extension and build FOLDER/inspatio_blender-VERSION.zip of this work tree."""
+def build_extension(target: Path) -> Path:
+    """Validate the extension and build the zip `target` of this work tree; returns `target`."""
     spec = importlib.util.find_spec("bpy")
     if spec is None or spec.origin is None:
         raise BuildError(f"bpy is not installed for {sys.executable}: run `make venv`.")
     tool = next(Path(spec.origin).parent.glob("*/scripts/addons_core/bl_pkg/cli/blender_ext.py"))
-    manifest = tomllib.loads((ROOT / "blender_manifest.toml").read_text(encoding="utf-8"))
-    target = folder / f"{manifest['id']}-{manifest['version']}.zip"
     for command in (
         ["validate", str(ROOT)],
         ["build", "--source-dir", str(ROOT), "--output-filepath", str(target)],
@@ -32,4 +30,5 @@ def build_extension(folder: Path) -> Path:
 
 
 if __name__ == "__main__":
-    print(build_extension(Path(sys.argv[1])))
+    manifest = tomllib.loads((ROOT / "blender_manifest.toml").read_text(encoding="utf-8"))
+    print(build_extension(Path(sys.argv[1]) / f"{manifest['id']}-{manifest['version']}.zip"))

@@ -16,7 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.build import ROOT, build_extension
+
 NOISE = (
     "Saved:",
     " Time:",
@@ -73,25 +74,6 @@ def blender(module: str, *arguments: object, resources: Path) -> None:
         raise SystemExit(f"{module} failed:\n" + "\n".join(heard[-40:]))
 
 
-def build_extension(folder: Path) -> Path:
-    """Validate and build the extension's zip by Blender's own tool."""
-    import importlib.util
-
-    spec = importlib.util.find_spec("bpy")
-    if spec is None or spec.origin is None:
-        raise SystemExit(f"bpy is not installed for {sys.executable}: pip install -e '.[blender]'")
-    tool = next(Path(spec.origin).parent.glob("*/scripts/addons_core/bl_pkg/cli/blender_ext.py"))
-    target = folder / "inspatio_blender.zip"
-    for command in (
-        ["validate", str(ROOT)],
-        ["build", "--source-dir", str(ROOT), "--output-filepath", str(target)],
-    ):
-        done = subprocess.run([sys.executable, tool, *command], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise SystemExit(f"the extension does not build:\n{done.stdout}{done.stderr}")
-    return target
-
-
 def summarize(out: Path, take_folder: Path, figures: dict[str, float]) -> dict[str, object]:
     """summary.json: the take's own timings, and the figures."""
     take = json.loads((take_folder / "take.json").read_text(encoding="utf-8"))
@@ -118,7 +100,7 @@ def main() -> None:
         resources = scratch_folder / "user"
         resources.mkdir()
         say("building the extension")
-        extension = build_extension(scratch_folder)
+        extension = build_extension(scratch_folder / "inspatio_blender.zip")
         blender("tests.scenes.demo_shot", extension, out, arguments.frames, resources=resources)
         shot_folder = out / "inspatio" / "Market_Square"
         take_folder = max(shot_folder.glob("take_*"))
