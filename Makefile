@@ -44,7 +44,7 @@ test: lint .venv-5.2/ready
 	$(PY) -m pytest
 
 bench: venv
-	$(PY) -m backend bench --out out/bench.json
+	$(PY) -m backend bench --out out/bench.json $(if $(wildcard out/window/ticks.json),--merge out/window/ticks.json)
 
 evaluate: venv
 	$(PY) -m tests.scenes.evaluation --out out/scenes
