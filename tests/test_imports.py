@@ -1,4 +1,4 @@
-"""The import contracts of pyproject.toml, and that the protocol is standard library only."""
+"""The import contracts of the backend and of the add-on, and that the protocol is standard library only."""
 
 from __future__ import annotations
 
@@ -14,18 +14,27 @@ ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("__init__.py", "backend", "inspatio_blender", "operators", "panels")
 
 
+def test_the_backend_keeps_its_layers() -> None:
+    _check_contracts(ROOT / "pyproject.toml", ROOT)
+
+
 def test_imports_go_one_way(tmp_path: Path) -> None:
     package = tmp_path / "inspatio_addon"
     package.mkdir()
     for part in PARTS:
         (package / part).symlink_to(ROOT / part)
+    _check_contracts(ROOT / "tests" / "import_contracts.toml", tmp_path)
+
+
+def _check_contracts(contracts: Path, folder: Path) -> None:
+    """Run import-linter on what can be imported from `folder`."""
     linter = Path(sys.executable).with_name("lint-imports")
     if not linter.exists():
         pytest.skip("import-linter is not installed: pip install -e .[dev]")
     done = subprocess.run(
-        [str(linter), "--config", str(ROOT / "pyproject.toml"), "--no-cache"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        [str(linter), "--config", str(contracts), "--no-cache"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
         capture_output=True,
         text=True,
         check=False,
