@@ -63,21 +63,16 @@ def _tick() -> float:
     return BUSY_INTERVAL_S if busy else IDLE_INTERVAL_S
 
 
-def redraw() -> None:
-    """Have the sidebars and sequencers drawn again."""
+def redraw(pictures: bool = False) -> None:
+    """Have the sidebars drawn again, and with `pictures` the viewports and sequencers too, which costs more."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type in ("VIEW_3D", "SEQUENCE_EDITOR"):
+            if pictures and area.type in ("VIEW_3D", "SEQUENCE_EDITOR"):
                 area.tag_redraw()
-
-
-def _remember() -> None:
-    """Make what shows a finished take a step of its own in the undo history: undoing goes back before it."""
-    windows = bpy.context.window_manager.windows
-    if bpy.app.background or not windows:
-        return
-    with bpy.context.temp_override(window=windows[0]):
-        bpy.ops.ed.undo_push(message="InSpatio Take")
+            elif area.type == "VIEW_3D":
+                for region in area.regions:
+                    if region.type == "UI":
+                        region.tag_redraw()
 
 
 def _ask_anyway() -> None:
@@ -120,7 +115,7 @@ _HANDLERS = {
 
 def register():
     global _runtime
-    _runtime = Runtime(_ask_anyway, redraw, _remember)
+    _runtime = Runtime(_ask_anyway, redraw)
     for name, handler in _HANDLERS.items():
         getattr(bpy.app.handlers, name).append(handler)
     bpy.app.timers.register(_tick, first_interval=IDLE_INTERVAL_S, persistent=True)

@@ -41,12 +41,9 @@ class UserError(Exception):
 class Runtime:
     """The worker, the take that is being made, and what is known of the backend."""
 
-    def __init__(
-        self, ask_anyway: Callable[[], None], redraw: Callable[[], None], remember: Callable[[], None]
-    ) -> None:
+    def __init__(self, ask_anyway: Callable[[], None], redraw: Callable[[bool], None]) -> None:
         self._ask_anyway = ask_anyway
         self._redraw = redraw
-        self._remember = remember
         self.worker = Worker()
         self.progress: Progress | None = None
         """The take that is being made, or the last one."""
@@ -165,6 +162,11 @@ class Runtime:
         """Another file was loaded: what was being made belongs to the one before."""
         self.progress = None
 
+    def forget_take(self, folder: Path) -> None:
+        """The take in `folder` was deleted: there is nothing to show of it after an undo."""
+        if self.progress is not None and self.progress.folder == folder:
+            self.progress = None
+
     def pause_sampling(self) -> None:
         """An undo is about to exchange the scene under the camera that is being read."""
         self._drop_sampling()
@@ -172,11 +174,12 @@ class Runtime:
     def resume_after_undo(self) -> None:
         """Read the camera from the start again where it was interrupted; show again what the undo took away."""
         progress = self.progress
-        if progress is None or not progress.active or progress.scene is None:
+        scene = progress.scene if progress is not None else None
+        if scene is None:
             return
         if progress.state == "sampling":
-            self._begin_sampling(progress.scene)
-        else:
+            self._begin_sampling(scene)
+        elif progress.active or not showing.is_shown(scene):
             self.show_progress()
 
     def shutdown(self) -> None:
@@ -244,7 +247,7 @@ class Runtime:
         if self.backend_status is not None and (backend is None or not backend.running):
             self.backend_status = None
             self.backend_message = backend.failure if backend is not None else ""
-            self._redraw()
+            self._redraw(False)
 
     def _handle(self, event: jobs.Event) -> None:
         progress = self.progress
@@ -267,9 +270,7 @@ class Runtime:
                 listing.note_frames(progress.folder, progress.frames_done)
             if isinstance(event, jobs.CoverageLow):
                 self._ask_anyway()
-            if isinstance(event, jobs.Ended) and progress.frames_done:
-                self._remember()
-        self._redraw()
+        self._redraw(isinstance(event, jobs.BlockDone))
 
     def show_progress(self) -> None:
         """Show what has arrived of the take. Harmless to repeat, for example after an undo."""

@@ -83,6 +83,11 @@ def find_strip(scene: bpy.types.Scene):
     return next((strip for strip in strips(scene) if strip.get(MARK)), None)
 
 
+def is_shown(scene: bpy.types.Scene) -> bool:
+    """Whether anything of ours is in the scene."""
+    return find_strip(scene) is not None or bool(_backgrounds(scene))
+
+
 def _backgrounds(scene: bpy.types.Scene) -> list:
     """Our background pictures in the cameras of the scene."""
     cameras = {o.data for o in scene.objects if o.type == "CAMERA" and o.data is not None}

@@ -119,6 +119,7 @@ class INSPATIO_OT_delete_take(_OnTake, bpy.types.Operator):
         try:
             showing.hide(context.scene, take.folder)
             takes.delete_take(take.folder)
+            driver.get().forget_take(take.folder)
         except OSError as error:
             self.report({"ERROR"}, f"{take.folder.name} cannot be deleted: {error.strerror or error}")
             return {"CANCELLED"}

@@ -8,9 +8,6 @@ import venv
 
 import pytest
 
-BAD_INPUT = ["no_camera", "no_reference", "no_coverage", "bad_depth", "unsaved", "folder_not_writable"]
-TAKES = ["reference_gone", "killed_backend", "two_generates", "scene_deleted", "file_loaded", "disabled"]
-
 
 @pytest.fixture(scope="session")
 def bare_python(tmp_path_factory):
@@ -32,26 +29,23 @@ def small_disk(tmp_path):
     subprocess.run(["umount", folder], check=True)
 
 
-@pytest.mark.parametrize("name", BAD_INPUT)
-def test_bad_input(newest_blender, tmp_path, painting_python, name):
-    newest_blender.run("faults.py", tmp_path, name, INSPATIO_PYTHON=str(painting_python))
+def test_bad_input(newest_blender, tmp_path, painting_python):
+    cases = ("no_camera", "no_reference", "no_coverage", "bad_depth", "unsaved", "folder_not_writable")
+    newest_blender.run("faults.py", tmp_path, *cases, INSPATIO_PYTHON=str(painting_python), timeout=400)
 
 
-@pytest.mark.parametrize("name", TAKES)
-def test_takes(newest_blender, tmp_path, painting_python, name):
-    newest_blender.run(
-        "faults.py", tmp_path, name, INSPATIO_PYTHON=str(painting_python), INSPATIO_PAINT_SECONDS="0.5"
-    )
-
-
-def test_release_memory_and_stop(newest_blender, tmp_path, painting_python):
-    newest_blender.run(
-        "faults.py",
-        tmp_path,
+def test_takes(newest_blender, tmp_path, painting_python):
+    cases = (
+        "reference_gone",
+        "killed_backend",
+        "two_generates",
+        "scene_deleted",
+        "file_loaded",
         "memory_released",
-        INSPATIO_PYTHON=str(painting_python),
-        INSPATIO_PAINT_SECONDS="0.5",
+        "disabled",
     )
+    paint = {"INSPATIO_PYTHON": str(painting_python), "INSPATIO_PAINT_SECONDS": "0.5"}
+    newest_blender.run("faults.py", tmp_path, *cases, **paint, timeout=600)
 
 
 def test_backend_python(newest_blender, tmp_path, painting_python, bare_python):

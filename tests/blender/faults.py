@@ -289,14 +289,14 @@ def memory_released(folder):
 
 
 def test(folder, *names):
+    """The cases share a Blender and a backend; each gets a folder for its files."""
+    enable()
     for name in names:
-        enable()
-        # The user folder of an extension is shared by the cases; each gets a folder for its files.
         place = Path(folder) / name if name != "full_disk" else Path(folder)
         place.mkdir(exist_ok=True)
         sys.stdout.write(f"CASE {name}\n")
+        sys.stdout.flush()
         CASES[name](str(place))
-        disable()
     return {"cases": list(names)}
 
 

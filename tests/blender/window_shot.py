@@ -88,6 +88,12 @@ def test(folder):
     found["tick_ms_p99"] = ticks[int(0.99 * (len(ticks) - 1))]
     found["tick_ms_max"] = ticks[-1]
 
+    # Undoing what was done before the take does not take the take from the screen.
+    with bpy.context.temp_override(**window.viewport()):
+        bpy.ops.ed.undo()
+    scene = bpy.context.window_manager.windows[0].scene
+    assert showing.is_shown(scene)
+
     # The sequencer in its own workspace, and its colours mended.
     bpy.ops.inspatio.mend_colour()
     area = window.viewport()["area"]
