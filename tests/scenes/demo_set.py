@@ -26,16 +26,16 @@ MOVE = moves.Move((-1.15, -4.9, 1.75), (0.25, 2.2, 1.55), yaw=11, shift=(0.6, 0.
 def bunting(rng: np.random.Generator, start: Point, end: Point, sag: float = 0.5) -> None:
     """Flags on a line between two points."""
     solid = Solid()
-    count = int(math.dist(start, end) / 0.32)
+    count = int(math.dist(start, end) / 0.52)
     at = [
         tuple(start[i] + (end[i] - start[i]) * t - (4 * sag * t * (1 - t) if i == 2 else 0) for i in range(3))
         for t in np.linspace(0, 1, count + 1)
     ]
     solid.tube(at, 0.008, materials.paint("3a342e"), 5)
     for (x0, y0, z0), (x1, y1, z1) in itertools.pairwise(at):
-        flag = materials.cloth(props.colour(rng), "efe6d2", "dots", 0.1)
+        flag = materials.cloth(props.colour(rng), "efe6d2", "plain")
         ends = [(x0 + (x1 - x0) * k, y0 + (y1 - y0) * k, z0 + (z1 - z0) * k) for k in (0.1, 0.9)]
-        tip = ((x0 + x1) / 2, (y0 + y1) / 2 + 0.05, (z0 + z1) / 2 - 0.32)
+        tip = ((x0 + x1) / 2, (y0 + y1) / 2 + 0.05, (z0 + z1) / 2 - 0.48)
         solid.add([*ends, tip], [(0, 1, 2)], flag)
     solid.object("Bunting")
 
@@ -70,7 +70,7 @@ def houses(rng: np.random.Generator) -> None:
 
 def square(rng: np.random.Generator) -> None:
     """What stands in the square, from the front to the back."""
-    architecture.floor((24, 34), materials.cobbles("9a8d7c", 0.24), (0, 6, 0))
+    architecture.floor((24, 34), materials.cobbles("9a8d7c", 0.34), (0, 6, 0))
     border = Solid().box((2.2, 15, 0.03), materials.ashlar("b5a88f", 0.6, 0.4), (0, 3, 0))
     border.object("Pavement", (4.2, 0, 0))
     furniture.stall(rng, (-3.3, -0.4, 0), math.pi / 2 - 0.35, 2.4, "FRUIT")
@@ -90,7 +90,6 @@ def square(rng: np.random.Generator) -> None:
         centrepieces.urn(rng, (x, y, 0), 1.15)
     furniture.street_light(rng, (2.45, 2.1, 0), 3.3)
     furniture.street_light(rng, (-2.3, 6.4, 0), 3.3)
-    furniture.bench(rng, (-0.9, 6.2, 0), 0.35)
     nature.tree(rng, (-3.6, 7.6, 0), 4.6, "round")
     nature.tree(rng, (3.6, 8.4, 0), 4.2, "round")
     props.potted_plant(rng, (4.35, 1.9, 0), 1.4)
@@ -103,7 +102,7 @@ def square(rng: np.random.Generator) -> None:
 def people(rng: np.random.Generator) -> None:
     """A carter who crosses the square, a stallholder who waves, a woman at the fountain."""
     start, end = (-2.9, 1.15, 0.0), (0.75, 0.85, 0.0)
-    carter = figures.person(rng, height=1.76)
+    carter = figures.person(np.random.default_rng(7), height=1.76)
     figures.walk(carter, figures.line(start, end), FRAMES, 0.62)
     way = (end[0] - start[0], end[1] - start[1])
     length = math.hypot(*way)

@@ -75,9 +75,9 @@ def arrange_window() -> None:
 def main() -> None:
     extension, folder = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
     blend = folder / "shot.blend"
-    bpy.context.preferences.filepaths.save_version = 0
     say("building the scene")
     demo_set.build()
+    bpy.context.preferences.filepaths.save_version = 0
     if int(sys.argv[3]):
         bpy.context.scene.frame_end = int(sys.argv[3])
     bpy.ops.wm.save_as_mainfile(filepath=str(blend), compress=True)
