@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
+
+from tests.blenders import ROOT
 
 FRAMES = 25
 
@@ -30,3 +34,18 @@ def test_generate(blender, tmp_path, painting_python):
     # The sequencer's picture is the take's own, code for code (the second take differs by its bar only).
     strip, frame = cv2.imread(str(tmp_path / "strip.png")), cv2.imread(str(folder / "0004.png"))
     assert np.abs(strip[:-6].astype(int) - frame[:-6]).max() <= 1
+
+
+def test_generate_with_the_real_backend(newest_blender, tmp_path):
+    """Nothing stands in: the installed extension starts its own backend with its own weights."""
+    if not (ROOT / "backend/weights/tiny/generator.safetensors").exists():
+        pytest.skip("the weights of tiny are not there")
+    take = newest_blender.run("generate.py", tmp_path, FRAMES, INSPATIO_PYTHON=sys.executable, timeout=400)
+    assert (take["state"], take["frames_done"], take["shot"]["preset"]) == ("finished", FRAMES, "tiny")
+    folder = Path(take["folder"])
+    first, reference = (
+        cv2.imread(str(folder / "0001.png")),
+        cv2.imread(str(folder.parent / "reference/v001/view_0000.png")),
+    )
+    assert cv2.PSNR(first, reference) > 20, "the first frame is what the reference shows"
+    assert cv2.imread(str(folder / f"{FRAMES:04d}.png")).std() > 5

@@ -278,8 +278,8 @@ def memory_released(folder):
     pump(runtime, lambda: runtime.backend_status is not None)
     pid = runtime.worker.backend.ready.pid
     bpy.ops.inspatio.release_memory()
-    pump(runtime, lambda: runtime.backend_status is None)
-    assert not part("backend.protocol.disk").process_alive(pid)
+    process_alive = part("backend.protocol.disk").process_alive
+    pump(runtime, lambda: runtime.backend_status is None and not process_alive(pid))
     assert not runtime.backend_message
     runtime, progress = begin(scene)
     pump(runtime, lambda: progress.frames_done >= 9)

@@ -37,6 +37,7 @@ def test(folder):
         bpy.ops.inspatio.start_backend()
     yield lambda: runtime.backend_status is not None
     with bpy.context.temp_override(**window.viewport()):
+        bpy.ops.ed.undo_push(message="start")
         assert bpy.ops.inspatio.generate("INVOKE_DEFAULT") == {"FINISHED"}
     assert runtime.busy, "Generate must not wait in the window"
     yield lambda: runtime.progress.frames_done >= 9
