@@ -1,7 +1,8 @@
 # Everything a fresh clone needs: `make demo` is the main job, `make test` runs every check.
 # PYTHON must be 3.11 or 3.13: those are the Pythons that Blender's module bpy exists for.
 PYTHON ?= $(shell command -v python3.11 || command -v python3.13 || command -v python3)
-PYTHON_5_2 ?= $(shell command -v python3.13)
+# A shim of pyenv's may be on the PATH without a version behind it, so its versions come first.
+PYTHON_5_2 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python3.13) $(shell command -v python3.13))
 VENV := .venv
 PY := $(VENV)/bin/python
 
@@ -22,7 +23,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 # Blender 5.2's module for the tests, where its Python is there.
 .venv-5.2/ready: constraints.txt
 	@if [ -n "$(PYTHON_5_2)" ] && $(PYTHON_5_2) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))'; then \
-		$(PYTHON_5_2) -m venv .venv-5.2 && .venv-5.2/bin/python -m pip install --quiet --constraint constraints.txt bpy && touch $@; \
+		$(PYTHON_5_2) -m venv .venv-5.2 && .venv-5.2/bin/python -m pip install --quiet --constraint constraints.txt bpy hypothesis && touch $@; \
 	else echo "No python3.13: tests in Blender 5.2's module are skipped."; fi
 
 venv: $(VENV)/ready
