@@ -40,8 +40,8 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)
+        for parameter in self.second.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.second(F.silu(self.first(F.silu(x))))
@@ -69,8 +69,8 @@ class TinyCodec(nn.Module):
         self.to_shallow = nn.Conv2d(middle, 4 * shallow, 1)
         self.shallow = nn.Sequential(*(ResidualBlock(shallow) for _ in range(config.blocks[2])))
         self.head = nn.Conv2d(shallow, 4 * 3 * GROUP, 3, padding=1)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        for parameter in self.head.parameters():
+            nn.init.zeros_(parameter)
 
     @property
     def latent_channels(self) -> int:
@@ -127,7 +127,7 @@ class TinyCodec(nn.Module):
     def set_dtype(self, dtype: torch.dtype) -> "TinyCodec":
         """The trained network in `dtype`, channels last; the measured basis stays float32."""
         for module in self.children():
-            module.to(dtype=dtype, memory_format=torch.channels_last)
+            module.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return self.eval()
 
 

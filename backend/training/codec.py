@@ -119,7 +119,7 @@ def train(folders: list[Path], run: Path, minutes: float, config: TinyCodecConfi
         )
         codec.load_state_dict(measured, strict=False)
     optimizer = torch.optim.AdamW(codec.parameters(), lr=LEARNING_RATE, weight_decay=1e-4, betas=(0.9, 0.98))
-    codec.to(memory_format=torch.channels_last)
+    codec.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average, step, before = Average(codec, 0.998), 0, 0.0
     if checkpoint is not None:
         codec.load_state_dict(checkpoint["codec"])

@@ -146,7 +146,7 @@ def evaluate_scene(path: Path, preset_id: str, seed: int, out: Path) -> SceneRes
 def draw_strip(path: Path, known: np.ndarray, *columns: np.ndarray) -> None:
     """True, warp with holes, Telea, generated and finished, a third into the move and at its end."""
     total, rows = len(known), []
-    holes_shown = np.where(known[..., None], columns[1], np.uint8(HOLE_COLOUR))
+    holes_shown = np.where(known[..., None], columns[1], np.array(HOLE_COLOUR, np.uint8))
     shown = [columns[0], holes_shown, *columns[2:]]
     for frame in (total // 3, 2 * total // 3, total - 1):
         rows.append(np.concatenate([column[frame] for column in shown], axis=1))

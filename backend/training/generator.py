@@ -74,7 +74,7 @@ def draw_batch(
     height, width = window
     cuts: dict[str, list[Tensor]] = {}
     for _ in range(size):
-        places = []
+        places: list[tuple[float, int, Latents, int, int]] = []
         for _ in range(4):
             example = examples[rng.integers(len(examples))]
             full = example["truth"].shape[-2:]
@@ -173,13 +173,14 @@ def optimizers(dit: CausalDiT) -> list[torch.optim.Optimizer]:
 @torch.no_grad()
 def start_at_the_render(dit: CausalDiT) -> None:
     """An untrained model of `render_residual` answers the render itself; its layers' gates are open, not modulated."""
-    for block in dit.blocks:
-        block.modulation.zero_()
-        block.modulation[:, (2, 5)] = 1.0
-    torch.nn.init.zeros_(dit.time_projection[1].weight)
-    torch.nn.init.zeros_(dit.time_projection[1].bias)
-    torch.nn.init.zeros_(dit.head.head.weight)
-    torch.nn.init.zeros_(dit.head.head.bias)
+    gates = torch.zeros(1, 6, dit.config.dim)
+    gates[:, (2, 5)] = 1.0
+    for name, parameter in dit.blocks.named_parameters():
+        if name.endswith("modulation"):
+            parameter.copy_(gates)
+    for module in (dit.time_projection[1], dit.head.head):
+        for parameter in module.parameters():
+            parameter.zero_()
 
 
 def save_generator(dit: CausalDiT, average: Average, path: Path) -> None:

@@ -24,7 +24,7 @@ def ssim_map(a: Picture, b: Picture) -> NDArray[np.float64]:
     a, b = a.astype(np.float64), b.astype(np.float64)
 
     def blur(x: NDArray[np.float64]) -> NDArray[np.float64]:
-        return cv2.GaussianBlur(x, (11, 11), 1.5)
+        return np.asarray(cv2.GaussianBlur(x, (11, 11), 1.5), np.float64)
 
     mean_a, mean_b = blur(a), blur(b)
     var_a, var_b = blur(a * a) - mean_a**2, blur(b * b) - mean_b**2
@@ -62,4 +62,4 @@ def flicker(frames: Picture) -> float:
 
 def telea(frame: NDArray[np.uint8], known: Mask) -> NDArray[np.uint8]:
     """cv2.inpaint (Telea 2004) of a warped frame's holes, the baseline that the generator is held against."""
-    return cv2.inpaint(frame, (~known).astype(np.uint8), 3, cv2.INPAINT_TELEA)
+    return np.asarray(cv2.inpaint(frame, (~known).astype(np.uint8), 3, cv2.INPAINT_TELEA), np.uint8)
