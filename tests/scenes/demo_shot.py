@@ -69,6 +69,8 @@ def arrange_window() -> None:
             for space in area.spaces:
                 if space.type == "VIEW_3D":
                     space.region_3d.view_perspective = "CAMERA"
+                    space.region_3d.view_camera_zoom = 18.0
+                    space.overlay.show_relationship_lines = False
                     space.show_region_ui = True
 
 
