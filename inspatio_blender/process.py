@@ -21,7 +21,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,7 +146,6 @@ class Backend:
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
         self._drains: list[threading.Thread] = []
-        self._last_words: deque[bytes] = deque(maxlen=20)
         self._started_at = -RESTART_INTERVAL
         self._asked_to_stop = False
 
@@ -182,7 +180,6 @@ class Backend:
             self._asked_to_stop = False
             child = self._spawn(executable, token)
             self._child = child
-            self._last_words.clear()
             self._drains = self._drain_pipes(child, lines)
         atexit.register(self.stop)
         try:
@@ -223,6 +220,9 @@ class Backend:
                 pipe.close()
 
     def _spawn(self, executable: str, token: str) -> subprocess.Popen[bytes]:
+        if not (Path(self.folder) / "backend" / "__main__.py").is_file():
+            # That Python may have a backend of its own installed: it must not answer in place of ours.
+            raise NotPython(f"The backend is not in {self.folder}: install the extension again.")
         environment = {name: value for name, value in os.environ.items() if name not in _HIDDEN_FROM_CHILD}
         environment[protocol.TOKEN_VARIABLE] = token
         environment["PYTHONUNBUFFERED"] = "1"
@@ -251,20 +251,16 @@ class Backend:
         """Threads that read the child's pipes: its messages to us into `lines`, all else into the log."""
         log = _CappedLog(self.log)
 
-        def keep(line: bytes) -> None:
-            self._last_words.append(line)
-            log.write(line)
-
         def hear(line: bytes) -> None:
             if _said(line) is None:
-                keep(line)
+                log.write(line)
             else:
                 lines.put(line)
 
         threads = [
             threading.Thread(target=_drain, args=(pipe, take, ended), name="inspatio-pipe", daemon=True)
             for pipe, take, ended in (
-                (child.stderr, keep, lambda: None),
+                (child.stderr, log.write, lambda: None),
                 (child.stdout, hear, lambda: lines.put(None)),
             )
         ]
@@ -295,8 +291,6 @@ class Backend:
         """The error for a child that ended without a word to us."""
         for drain in self._drains:
             drain.join(1.0)
-        if any(b"No module named backend" in line for line in self._last_words):
-            return NotPython(f"The backend is not in {self.folder}: install the extension again.")
         return NotPython(
             f"{self.python} ended before the backend was ready ({words}): choose a Python 3.11 or newer with "
             f"torch in the preferences. The log: {self.log}"
