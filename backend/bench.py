@@ -50,7 +50,8 @@ def measure(out: Path, merge: Sequence[Path] = (), frames: int = 97) -> str:
         figures.update(measure_pipeline(Path(folder), frames))
     figures.update(measure_splat())
     for path in merge:
-        figures.update(parse_json(path.read_bytes()))
+        merged = parse_json(path.read_bytes())
+        figures.update({name: value for name, value in merged.items() if name.startswith("tick")})
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     return "".join(f"{name:24} {value}\n" for name, value in figures.items())
