@@ -18,11 +18,12 @@ import torch
 
 from ..constraint.fill import fill_holes
 from ..constraint.splat import Render
+from ..context import render_world
 from ..presets import load_preset
 from ..protocol.blocks import blocks_of
 from ..session import CameraBlock, Session
 from ..world import World
-from .examples import Sequence, moving_render, pictures, render_views
+from .examples import Sequence, pictures
 from .measures import flicker, grid_ratio, psnr, ssim, telea
 
 HOLE_COLOUR = (96, 0, 96)
@@ -66,10 +67,16 @@ def world_of(sequence: Sequence) -> World:
 
 
 def warp_of(sequence: Sequence) -> Render:
-    times = list(range(sequence.colour.shape[1]))
-    if sequence.dynamic:
-        return moving_render(sequence, times, sequence.colour)
-    return render_views(sequence, [(0, 0)], times, sequence.colour)
+    """The render that the Session makes of the whole move."""
+    height, width = sequence.colour.shape[2:4]
+    return render_world(
+        world_of(sequence),
+        torch.arange(sequence.colour.shape[1], dtype=torch.float64),
+        torch.from_numpy(sequence.intrinsics[0]),
+        torch.from_numpy(sequence.world_to_camera[0]),
+        height,
+        width,
+    )
 
 
 def generate(sequence: Sequence, preset_id: str, keep_reference_detail: bool, seed: int) -> np.ndarray:
