@@ -55,8 +55,12 @@ def _preset_changed(shot, _context):
     shot.keep_reference_detail = PRESETS[shot.preset].keep_reference_detail
 
 
-def _switch_changed(shot, _context):
-    showing.apply_switches(shot.id_data)
+def _background_changed(shot, _context):
+    showing.switch_background(shot.id_data)
+
+
+def _strip_changed(shot, _context):
+    showing.switch_strip(shot.id_data)
 
 
 def _camera_pointer(name: str, description: str):
@@ -95,7 +99,9 @@ class InSpatioShot(bpy.types.PropertyGroup):
         options=set(),
     )
     prompt: StringProperty(
-        name="Prompt", description="What is in the picture, for presets that know text", options=set()
+        name="Prompt",
+        description="What is in the picture. Disabled where the preset knows no text, as Tiny does",
+        options=set(),
     )
     seed: IntProperty(
         name="Seed",
@@ -173,7 +179,7 @@ class InSpatioShot(bpy.types.PropertyGroup):
         name="Camera Background",
         description="Show the frames in the camera's view while they arrive",
         default=True,
-        update=_switch_changed,
+        update=_background_changed,
         options=set(),
     )
     background_depth: EnumProperty(
@@ -184,14 +190,14 @@ class InSpatioShot(bpy.types.PropertyGroup):
             ("BACK", "Back", "Behind the objects, which then hide most of the frames"),
         ],
         default="FRONT",
-        update=_switch_changed,
+        update=_background_changed,
         options=set(),
     )
     show_strip: BoolProperty(
         name="Sequencer Strip",
         description="Add the frames to the sequencer while they arrive",
         default=True,
-        update=_switch_changed,
+        update=_strip_changed,
         options=set(),
     )
     unsaved_folder: StringProperty(

@@ -7,42 +7,53 @@ their mark, so they survive renaming, and showing another take re-uses them.
 Main thread only.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import bpy
+
+from .cameras import used_cameras
 
 MARK = "inspatio"
 """Custom property that marks our images and strips."""
 
 
-def show(
-    scene: bpy.types.Scene, cameras: Iterable[bpy.types.Object], files: Sequence[Path], first: int
-) -> None:
-    """Show `files`, one a scene frame from frame `first` on, as the shot's settings ask."""
-    if not files:
-        return
-    shot = scene.inspatio
-    _show_in_cameras(scene, list(cameras), files, first, shot.show_background, shot.background_depth)
-    _show_in_sequencer(scene, files, first, shot.show_strip)
+def show(scene: bpy.types.Scene, files: Sequence[Path]) -> None:
+    """Show the frames of a take in the scene that it was made in, as the shot's settings ask."""
+    if files:
+        _show_in_cameras(scene, files)
+        _show_in_sequencer(scene, files)
 
 
-def apply_switches(scene: bpy.types.Scene) -> None:
-    """Make what is shown follow the shot's switches."""
+def switch_background(scene: bpy.types.Scene) -> None:
+    """Make the cameras follow the shot's switches; where the strip alone was on, they show its take from now on."""
     shot = scene.inspatio
-    for background in _backgrounds(scene):
+    backgrounds, strip = _backgrounds(scene), find_strip(scene)
+    for background in backgrounds:
         background.show_background_image = shot.show_background
         background.display_depth = shot.background_depth
-    strip = find_strip(scene)
+    if shot.show_background and not backgrounds and strip is not None:
+        folder = Path(bpy.path.abspath(strip.directory))
+        _show_in_cameras(scene, [folder / element.filename for element in strip.elements])
+
+
+def switch_strip(scene: bpy.types.Scene) -> None:
+    """Make the strip follow the shot's switch; where the cameras alone were on, it shows their take from now on."""
+    shot = scene.inspatio
+    backgrounds, strip = _backgrounds(scene), find_strip(scene)
     if strip is not None:
         strip.mute = not shot.show_strip
+    elif shot.show_strip and backgrounds:
+        first = Path(bpy.path.abspath(backgrounds[0].image.filepath))
+        numbers = range(int(first.stem), int(first.stem) + backgrounds[0].image_user.frame_duration)
+        _show_in_sequencer(scene, [first.with_name(f"{number:04d}.png") for number in numbers])
 
 
 def hide(scene: bpy.types.Scene, folder: Path) -> None:
     """Take what shows the take in `folder` out of the scene: its files are about to go."""
-    for camera, background in [(b.id_data, b) for b in _backgrounds(scene)]:
+    for background in _backgrounds(scene):
         if Path(bpy.path.abspath(background.image.filepath)).parent == folder:
-            camera.background_images.remove(background)
+            _remove(background)
     strip = find_strip(scene)
     if strip is not None and Path(bpy.path.abspath(strip.directory)) == folder:
         strips(scene).remove(strip)
@@ -96,14 +107,21 @@ def _backgrounds(scene: bpy.types.Scene) -> list:
     ]
 
 
-def _show_in_cameras(scene, cameras, files: Sequence[Path], first: int, visible: bool, depth: str) -> None:
+def _remove(background) -> None:
+    background.image = None  # Blender would go on counting the camera as a user of the image.
+    background.id_data.background_images.remove(background)
+
+
+def _show_in_cameras(scene, files: Sequence[Path]) -> None:
+    shot, first = scene.inspatio, int(files[0].stem)
+    cameras = used_cameras(scene, shot.camera, first, int(files[-1].stem))
     data = {camera.data for camera in cameras if camera.data.library is None}
     for background in _backgrounds(scene):
         if background.id_data not in data:
-            background.id_data.background_images.remove(background)
-    if not visible and not _backgrounds(scene):
+            _remove(background)
+    if not shot.show_background and not _backgrounds(scene):
         return
-    image = next((b.image for b in _backgrounds(scene)), None) or _new_image(files[0])
+    image = next((b.image for b in _backgrounds(scene)), None) or _spare_image() or _new_image(files[0])
     if Path(bpy.path.abspath(image.filepath)) != files[0]:
         image.filepath = str(files[0])
     for camera in data:
@@ -114,14 +132,19 @@ def _show_in_cameras(scene, cameras, files: Sequence[Path], first: int, visible:
             background.image = image
             background.alpha = 1.0
             background.frame_method = "STRETCH"
-            background.show_background_image = visible
-            background.display_depth = depth
+            background.show_background_image = shot.show_background
+            background.display_depth = shot.background_depth
         user = background.image_user
         user.use_auto_refresh = True
         user.use_cyclic = False
         user.frame_start = first
-        user.frame_offset = int(files[0].stem) - 1
+        user.frame_offset = first - 1
         user.frame_duration = len(files)
+
+
+def _spare_image() -> bpy.types.Image | None:
+    """A picture of ours that nothing shows any more."""
+    return next((image for image in bpy.data.images if image.get(MARK) and not image.users), None)
 
 
 def _new_image(file: Path) -> bpy.types.Image:
@@ -132,7 +155,8 @@ def _new_image(file: Path) -> bpy.types.Image:
     return image
 
 
-def _show_in_sequencer(scene, files: Sequence[Path], first: int, visible: bool) -> None:
+def _show_in_sequencer(scene, files: Sequence[Path]) -> None:
+    visible = scene.inspatio.show_strip
     strip = find_strip(scene)
     if strip is None and not visible:
         return
@@ -148,7 +172,7 @@ def _show_in_sequencer(scene, files: Sequence[Path], first: int, visible: bool) 
             strips(scene).remove(strip)
             strip = None
         if strip is None:
-            strip = _new_strip(scene, files[0], first, channel)
+            strip = _new_strip(scene, files[0], channel)
             strip.mute = not visible
         for file in files[len(strip.elements) :]:
             strip.elements.append(file.name)
@@ -156,7 +180,7 @@ def _show_in_sequencer(scene, files: Sequence[Path], first: int, visible: bool) 
         editor.use_prefetch = prefetch
 
 
-def _new_strip(scene, file: Path, first: int, channel: int | None):
+def _new_strip(scene, file: Path, channel: int | None):
     existing = strips(scene)
     if not len(existing):
         # A first strip would make the next render show the sequencer instead of the scene.
@@ -164,7 +188,11 @@ def _new_strip(scene, file: Path, first: int, channel: int | None):
     if channel is None:
         channel = max((strip.channel for strip in existing), default=0) + 1
     strip = existing.new_image(
-        name="InSpatio Take", filepath=str(file), channel=channel, frame_start=first, fit_method="STRETCH"
+        name="InSpatio Take",
+        filepath=str(file),
+        channel=channel,
+        frame_start=int(file.stem),
+        fit_method="STRETCH",
     )
     strip[MARK] = True
     strip.colorspace_settings.name = "sRGB"

@@ -52,7 +52,7 @@ class INSPATIO_OT_show_take(_OnTake, bpy.types.Operator):
         if not names:
             self.report({"WARNING"}, f"{take.folder.name} has no frames")
             return {"CANCELLED"}
-        runtime.show_take(context.scene, [take.folder / name for name in names])
+        showing.show(context.scene, [take.folder / name for name in names])
         return {"FINISHED"}
 
 
@@ -113,12 +113,13 @@ class INSPATIO_OT_delete_take(_OnTake, bpy.types.Operator):
         take = self.take(context)
         if take is None:
             return {"CANCELLED"}
-        if take.folder == driver.get().running_folder:
-            self.report({"ERROR"}, "This take is being generated: cancel it first")
+        if take.state == "running":
+            where = "" if take.folder == driver.get().running_folder else " by another Blender"
+            self.report({"ERROR"}, f"{take.folder.name} is being generated{where}: cancel it first")
             return {"CANCELLED"}
         try:
-            showing.hide(context.scene, take.folder)
             takes.delete_take(take.folder)
+            showing.hide(context.scene, take.folder)
             driver.get().forget_take(take.folder)
         except OSError as error:
             self.report({"ERROR"}, f"{take.folder.name} cannot be deleted: {error.strerror or error}")

@@ -12,8 +12,12 @@ def test(folder, frames):
     scene = simple_scene(frames=int(frames))
     bpy.ops.wm.save_as_mainfile(filepath=str(Path(folder) / "scene.blend"))
     assert bpy.ops.inspatio.capture_reference() == {"FINISHED"}
-    assert bpy.ops.inspatio.generate() == {"FINISHED"}
     driver, showing = part("inspatio_blender.driver"), part("inspatio_blender.showing")
+    # What is switched off while frames arrive is made when it is switched on.
+    scene.inspatio.show_strip = False
+    assert bpy.ops.inspatio.generate() == {"FINISHED"}
+    assert showing.find_strip(scene) is None
+    scene.inspatio.show_strip = True
     progress = driver.get().progress
     assert progress.state == "finished"
     assert progress.frames_done == int(frames)
@@ -28,6 +32,15 @@ def test(folder, frames):
     assert strip.frame_final_start == 1
     assert [e.filename for e in strip.elements] == [path.name for path in progress.files()]
     assert not scene.render.use_sequencer, "rendering must still give the scene"
+    background.image = None
+    scene.camera.data.background_images.remove(background)
+    scene.inspatio.show_background = False
+    assert bpy.ops.inspatio.show_take(number=1) == {"FINISHED"}
+    assert not scene.camera.data.background_images
+    scene.inspatio.show_background = True
+    background = scene.camera.data.background_images[0]
+    user = background.image_user
+    assert (user.frame_start, user.frame_duration, user.frame_offset) == (1, int(frames), 0)
 
     # The switches follow at once, and showing again adds nothing.
     scene.inspatio.show_strip = scene.inspatio.show_background = False
