@@ -14,7 +14,7 @@ A shot is sampled a frame a step (`sample_steps`), since a frame of a heavy scen
 
 import math
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import bpy
@@ -126,8 +126,9 @@ def check_camera(camera: bpy.types.Object | None, scene: bpy.types.Scene) -> bpy
             f"“{camera.name}” is orthographic: the generator sees through a lens, so set its type to Perspective"
         )
     if kind != "PERSP":
+        lens = "panoramic" if kind == "PANO" else "a camera with a lens of its own"
         raise CameraError(
-            f"“{camera.name}” is panoramic: the generator sees straight lines only, so set its type to Perspective"
+            f"“{camera.name}” is {lens}: the generator sees straight lines only, so set its type to Perspective"
         )
     return camera
 
@@ -163,9 +164,10 @@ def kept_frame(scene: bpy.types.Scene):
     try:
         yield
     finally:
-        scene.frame_set(frame, subframe=subframe)
-        if scene.camera != camera:
-            scene.camera = camera
+        with suppress(ReferenceError):  # Scene or camera may have been deleted in between.
+            scene.frame_set(frame, subframe=subframe)
+            if scene.camera != camera:
+                scene.camera = camera
 
 
 def set_frame(scene: bpy.types.Scene, frame: float) -> None:

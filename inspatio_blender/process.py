@@ -36,6 +36,8 @@ RESTART_INTERVAL = 5.0
 LOG_BYTES = 1 * protocol.MIB
 """A log that has grown to this size is kept as `.1`, and a new one begins."""
 
+_started: set[Backend] = set()
+
 _HIDDEN_FROM_CHILD = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONSAFEPATH", "__PYVENV_LAUNCHER__")
 
 
@@ -181,7 +183,7 @@ class Backend:
             child = self._spawn(executable, token)
             self._child = child
             self._drains = self._drain_pipes(child, lines)
-        atexit.register(self.stop)
+        _started.add(self)
         try:
             said = self._wait_until_said(child, lines, began + timeout)
             ready = self._understand(said, token, child.pid, time.monotonic() - began)
@@ -203,7 +205,7 @@ class Backend:
         with self._lock:
             child, self._child, self.ready = self._child, None, None
             drains, self._drains = self._drains, []
-        atexit.unregister(self.stop)
+        _started.discard(self)
         if child is None:
             return
         if child.poll() is None:
@@ -310,6 +312,17 @@ class Backend:
         if not isinstance(port, int):
             raise StartError(f"The backend did not say where it listens. Its log: {self.log}")
         return Ready(port, token, str(said.get("version")), pid, seconds)
+
+
+@atexit.register
+def _end_started() -> None:
+    """The last resort where Python ends and nobody has called `stop`.
+
+    Exit handlers run from the last to the first: registered with this module, this one comes after that of the
+    backend's owner, who may have a take to cancel first.
+    """
+    for backend in list(_started):
+        backend.stop()
 
 
 def find_python(python: str) -> str:

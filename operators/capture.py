@@ -73,6 +73,9 @@ class INSPATIO_OT_capture_reference(bpy.types.Operator):
             self._clear(context)
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
+        except Exception:
+            self._clear(context)  # Or nothing could be captured any more until Blender is started anew.
+            raise
         driver.redraw()
         return {"RUNNING_MODAL"}
 

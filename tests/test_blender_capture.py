@@ -44,6 +44,11 @@ def test_capture(blender, tmp_path):
             picture = cv2.imread(str(folder / view.colour))
             assert picture.shape == (size[1], size[0], 3)
             assert picture.std() > 5
+    whole, clipped = (load_world(Path(found[kind]))[0].depth[0].numpy() for kind in ("still", "clipped"))
+    near = whole < 7.99
+    assert 0.1 < near.mean() < 0.9, "the clip end lies within the scene"
+    assert np.abs(clipped[near] - whole[near]).max() < 1e-3
+    assert not np.isfinite(clipped[whole > 8.01]).any()
     moving = read_reference(Path(found["moving"]))
     assert [view.frame for view in moving.views] == [1.0, 3.0, 5.0]
     stills = read_reference(Path(found["stills"]))

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import bpy
 from door import enable, main, part, raises, simple_scene
@@ -28,6 +29,34 @@ def settings_of(scene):
     values["frame"] = (scene.frame_current, scene.frame_subframe, scene.camera.name)
     values["markers"] = [(m.frame, m.camera and m.camera.name) for m in scene.timeline_markers]
     return values
+
+
+class FakeWindowCapture:
+    """The operator as it stands in a window, whose next view fails in a way that nobody foresaw."""
+
+    def __init__(self, operator):
+        self.modal, self._clear = operator.modal.__get__(self), operator._clear.__get__(self)
+        self._steps, self._timer, self._ticks = self.views(), None, 3
+
+    @staticmethod
+    def views():
+        raise ReferenceError("the scene is gone")
+        yield
+
+
+def a_failed_capture_in_the_window_is_not_the_last():
+    runtime = part("inspatio_blender.driver").get()
+    runtime.capturing = 0.5
+    assert not bpy.ops.inspatio.capture_reference.poll()
+    context = SimpleNamespace(
+        window_manager=SimpleNamespace(event_timer_remove=lambda timer: None),
+        workspace=SimpleNamespace(status_text_set=lambda text: None),
+    )
+    operator = FakeWindowCapture(part("operators.capture").INSPATIO_OT_capture_reference)
+    with raises(ReferenceError, "the scene is gone"):
+        operator.modal(context, SimpleNamespace(type="TIMER", value="NOTHING"))
+    assert runtime.capturing is None
+    assert bpy.ops.inspatio.capture_reference.poll()
 
 
 def test(folder):
@@ -101,6 +130,15 @@ def test(folder):
     steps.close()
     left = sorted(path.name for path in (takes.shot_folder(scene) / "reference").iterdir())
     assert left == ["v001", "v002", "v003"], left
+
+    # What lies beyond the clip end is sky.
+    shot.reference_kind, shot.reference_at, shot.reference_scale = "STILL", "FIRST", "1"
+    before, first.data.clip_end = first.data.clip_end, 8.0
+    assert bpy.ops.inspatio.capture_reference() == {"FINISHED"}
+    first.data.clip_end = before
+    found["clipped"] = str(takes.reference_version(scene))
+
+    a_failed_capture_in_the_window_is_not_the_last()
 
     # An orthographic camera is refused before anything is rendered, an empty range too.
     scene.camera.data.type = "ORTHO"

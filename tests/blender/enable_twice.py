@@ -3,7 +3,7 @@
 import threading
 
 import bpy
-from door import ADDON, disable, enable, main
+from door import ADDON, disable, enable, main, part
 
 
 def traces():
@@ -40,12 +40,15 @@ def test():
     for _ in range(2):
         enable()
         assert bpy.context.scene.inspatio.preset == "tiny"
+        assert "Tiny" in bpy.context.scene.inspatio.bl_rna.properties["prompt"].description
         assert bpy.ops.inspatio.generate.poll()
-        during = traces()
+        during, tick = traces(), part("inspatio_blender.driver")._tick
         assert during["handlers"], during
         assert during["classes"], during
         assert during["threads"] == ["inspatio-worker"], during
+        assert bpy.app.timers.is_registered(tick)
         disable()
+        assert not bpy.app.timers.is_registered(tick)
         assert traces() == clean, traces()
     assert clean == {"handlers": [], "classes": [], "threads": [], "properties": []}, clean
     return {}

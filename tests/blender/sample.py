@@ -107,6 +107,10 @@ def test():
     other.data.type = "PANO"
     with raises(cameras.CameraError, "panoramic"):
         drain(cameras.sample_steps(scene, layer, None, [1.0], (256, 144)))
+    if "CUSTOM" in other.data.bl_rna.properties["type"].enum_items:  # From 5.0 on.
+        other.data.type = "CUSTOM"
+        with raises(cameras.CameraError, "a lens of its own"):
+            drain(cameras.sample_steps(scene, layer, None, [1.0], (256, 144)))
     other.data.type = "PERSP"
     skewed = bpy.data.objects.new("Skewed", None)
     skewed.scale = (3, 1, 1)
