@@ -139,8 +139,20 @@ def newest_blender(installed) -> Blender:
 @pytest.fixture(scope="session")
 def painting_python(tmp_path_factory) -> Path:
     """What the add-on takes for the backend's Python: starts the stand-in of tests/painting_backend.py."""
-    script = tmp_path_factory.mktemp("painting") / "python"
-    program = f'exec "{sys.executable}" "{ROOT / "tests/painting_backend.py"}" "$@"\n'
-    script.write_text(f'#!/bin/sh\nexport PYTHONPATH="{ROOT}"\n{program}')
+    return _stand_in(
+        tmp_path_factory.mktemp("painting"), "painting_backend.py", f'export PYTHONPATH="{ROOT}"\n'
+    )
+
+
+@pytest.fixture(scope="session")
+def fake_old_python(tmp_path_factory) -> Path:
+    """A Python that takes itself for one that is too old: tests/fake_old_python.py."""
+    return _stand_in(tmp_path_factory.mktemp("old"), "fake_old_python.py")
+
+
+def _stand_in(folder: Path, program: str, before: str = "") -> Path:
+    """An executable called "python" that hands its arguments over to a program of tests/."""
+    script = folder / "python"
+    script.write_text(f'#!/bin/sh\n{before}exec "{sys.executable}" "{ROOT / "tests" / program}" "$@"\n')
     script.chmod(0o755)
     return script

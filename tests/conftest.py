@@ -22,4 +22,11 @@ if ADDON not in sys.modules:
     package.__path__ = [str(ROOT)]
     sys.modules[ADDON] = package
 
-from tests.blenders import blender, extension_zip, installed, newest_blender, painting_python  # noqa: E402, F401  (fixtures)
+from tests.blenders import (  # noqa: E402, F401  (fixtures)
+    blender,
+    extension_zip,
+    fake_old_python,
+    installed,
+    newest_blender,
+    painting_python,
+)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+import time
 import venv
+from pathlib import Path
 
 import pytest
+
+from backend.protocol.disk import process_alive
+from backend.protocol.files import read_take
+from tests.blenders import ROOT
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +37,16 @@ def small_disk(tmp_path):
 
 
 def test_bad_input(newest_blender, tmp_path, painting_python):
-    cases = ("no_camera", "no_reference", "no_coverage", "bad_depth", "unsaved", "folder_not_writable")
+    cases = (
+        "no_camera",
+        "no_reference",
+        "no_coverage",
+        "camera_in_geometry",
+        "bad_reference",
+        "unsaved",
+        "take_folder",
+        "folder_not_writable",
+    )
     newest_blender.run("faults.py", tmp_path, *cases, INSPATIO_PYTHON=str(painting_python), timeout=400)
 
 
@@ -39,6 +55,8 @@ def test_takes(newest_blender, tmp_path, painting_python):
         "reference_gone",
         "killed_backend",
         "two_generates",
+        "another_blender",
+        "undone_while_sampling",
         "scene_deleted",
         "file_loaded",
         "memory_released",
@@ -48,18 +66,75 @@ def test_takes(newest_blender, tmp_path, painting_python):
     newest_blender.run("faults.py", tmp_path, *cases, **paint, timeout=600)
 
 
-def test_backend_python(newest_blender, tmp_path, painting_python, bare_python):
+def test_undo_with_the_real_backend(newest_blender, tmp_path):
+    if not (ROOT / "backend/weights/tiny/generator.safetensors").exists():
+        pytest.skip("the weights of tiny are not there")
+    newest_blender.run("faults.py", tmp_path, "undone", INSPATIO_PYTHON=sys.executable, timeout=600)
+
+
+def test_backend_python(newest_blender, tmp_path, painting_python, fake_old_python, bare_python):
     newest_blender.run(
         "faults.py",
         tmp_path,
         "backend_python",
         INSPATIO_PYTHON=str(painting_python),
+        INSPATIO_FAKE_OLD_PYTHON=str(fake_old_python),
         INSPATIO_BARE_PYTHON=str(bare_python),
     )
 
 
-def test_full_disk(newest_blender, small_disk, painting_python):
-    newest_blender.run("faults.py", small_disk, "full_disk", INSPATIO_PYTHON=str(painting_python))
+@pytest.mark.parametrize("case", ["full_disk", "read_only"])
+def test_disk(newest_blender, small_disk, painting_python, case):
+    newest_blender.run("faults.py", small_disk, case, INSPATIO_PYTHON=str(painting_python))
+
+
+def quit_during_a_take(blender, folder, how, painting_python):
+    """Run quit.py to where it has begun a take; its process, and what it said of the take."""
+    place, result = folder / "left_behind", folder / "quit.json"
+    place.mkdir()
+    process = blender.start(
+        "quit.py",
+        place,
+        how,
+        INSPATIO_PYTHON=str(painting_python),
+        INSPATIO_PAINT_SECONDS="1",
+        INSPATIO_RESULT=str(result),
+    )
+    wait_until(lambda: result.exists() or process.poll() is not None, 200)
+    if not result.exists():
+        pytest.fail(process.communicate()[0][-6000:])
+    return process, json.loads(result.read_text())
+
+
+def wait_until(reached, seconds):
+    end = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < end, f"not reached in {seconds} s"
+        time.sleep(0.05)
+
+
+def test_quit_during_a_take(newest_blender, tmp_path, painting_python):
+    """The take says that it was cancelled, and no backend is left."""
+    process, found = quit_during_a_take(newest_blender, tmp_path, "left", painting_python)
+    try:
+        wait_until(lambda: not process_alive(found["backend_pid"]), 20)
+        take = read_take(Path(found["take"]))
+        assert take.state == "cancelled"
+        assert take.message == f"Cancelled after {take.frames_done} of 45 frames."
+        assert len(list(Path(found["take"]).glob("*.png"))) >= take.frames_done > 0
+    finally:
+        process.kill()  # The bpy module of 4.5 may hang once Python has ended.
+        process.communicate()
+
+
+def test_blender_killed_during_a_take(newest_blender, tmp_path, painting_python):
+    """The backend follows it; the next Blender lists the take as stopped and continues it."""
+    process, found = quit_during_a_take(newest_blender, tmp_path, "killed", painting_python)
+    process.kill()
+    process.communicate()
+    wait_until(lambda: not process_alive(found["backend_pid"]), 20)
+    assert read_take(Path(found["take"])).abandoned
+    newest_blender.run("faults.py", tmp_path, "left_behind", INSPATIO_PYTHON=str(painting_python))
 
 
 def test_two_blenders_at_once(newest_blender, tmp_path, painting_python):

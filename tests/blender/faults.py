@@ -1,16 +1,21 @@
 """What goes wrong around a shot: every case has to end in a sentence, with nothing lost."""
 
+import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import bpy
 from door import disable, enable, main, part, raises, simple_scene
 
 CASES = {}
+WHOLE_DISK = ("full_disk", "read_only")
+"""Cases whose folder is a file system."""
 
 
 def case(function):
@@ -41,6 +46,17 @@ def pump(runtime, until, limit=120.0):
         assert time.monotonic() < end, runtime.progress and runtime.progress.line()
 
 
+@contextmanager
+def slow_sampling():
+    """The camera is read by the timer, as that of a long shot is, and not while the button is pressed."""
+    module = part("inspatio_blender.runtime")
+    before, module.FIRST_SLICE_S = module.FIRST_SLICE_S, 0.0
+    try:
+        yield
+    finally:
+        module.FIRST_SLICE_S = before
+
+
 def frames_of(folder):
     return {path.name: path.read_bytes() for path in sorted(Path(folder).glob("*.png"))}
 
@@ -51,6 +67,11 @@ def no_camera(folder):
     scene.camera = None
     with raises(RuntimeError, "has no camera"):
         bpy.ops.inspatio.capture_reference()
+    scene = saved_scene(folder, frames=9)
+    scene.camera = None
+    with raises(RuntimeError, "has no camera"):
+        bpy.ops.inspatio.generate()
+    assert not list((Path(folder) / "inspatio/Scene").glob("take_*"))
 
 
 @case
@@ -76,12 +97,40 @@ def no_coverage(folder):
 
 
 @case
-def bad_depth(folder):
+def camera_in_geometry(folder):
+    """Within a box and towards its bottom the camera sees what no view from outside reaches."""
+    scene = saved_scene(folder, frames=9)
+    scene.camera.animation_data_clear()
+    scene.camera.location, scene.camera.rotation_euler = (-1.5, 2, 1), (0, 0, 0)
+    runtime, progress = begin(scene)
+    pump(runtime, lambda: progress.state == "asking")
+    assert "hardly reaches" in progress.message, progress.message
+    runtime.cancel()
+    # Captured from there it is a world like any other.
+    assert bpy.ops.inspatio.capture_reference() == {"FINISHED"}
+    runtime, progress = begin(scene)
+    pump(runtime, lambda: not runtime.busy)
+    assert progress.state == "finished", progress.line()
+
+
+@case
+def bad_reference(folder):
+    """Files of the reference that were edited to something else, or are gone."""
     scene = saved_scene(folder)
     version = part("inspatio_blender.takes").reference_version(scene)
-    (version / "view_0000.exr").write_bytes(b"this is no picture")
-    with raises(RuntimeError, "view_0000.exr"):
+    for name, sentence in (("view_0000.exr", "view_0000.exr"), ("reference.json", "reference.json")):
+        before = (version / name).read_bytes()
+        (version / name).write_bytes(b"this is no picture and no JSON")
+        with raises(RuntimeError, sentence):
+            bpy.ops.inspatio.generate()
+        (version / name).write_bytes(before)
+    (version / "view_0000.png").unlink()
+    with raises(RuntimeError, "view_0000.png is missing"):
         bpy.ops.inspatio.generate()
+    version.rename(Path(folder) / "elsewhere")
+    with raises(RuntimeError, "no reference yet"):
+        bpy.ops.inspatio.generate()
+    assert not list((Path(folder) / "inspatio/Scene").glob("take_*"))
 
 
 @case
@@ -146,9 +195,31 @@ def full_disk(folder):
     assert bpy.ops.inspatio.continue_take(number=take.number) == {"FINISHED"}
     assert len(frames_of(take.folder)) == 45
     filler.write_bytes(b"x" * max(0, shutil.disk_usage(folder).free - 4096))
-    with raises(RuntimeError, ""):
+    with raises(RuntimeError, "is the disk full"):
         bpy.ops.inspatio.capture_reference()
     assert len(takes.reference_versions(scene)) == 1, "half a reference is none"
+
+
+@case
+def read_only(folder):
+    """`folder` is a file system of its own that becomes read-only: root may write to any other folder."""
+    scene = saved_scene(folder, frames=9)
+    assert bpy.ops.inspatio.generate() == {"FINISHED"}
+    takes, showing = part("inspatio_blender.takes"), part("inspatio_blender.showing")
+    before = takes.list_takes(scene, None)
+    subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+    try:
+        with raises(RuntimeError, "No reference can be written"):
+            bpy.ops.inspatio.capture_reference()
+        with raises(RuntimeError, "No take can be written"):
+            bpy.ops.inspatio.generate()
+        with raises(RuntimeError, "cannot be deleted: Read-only"):
+            bpy.ops.inspatio.delete_take(number=1)
+        assert takes.list_takes(scene, None) == before
+        assert showing.is_shown(scene), "what was not deleted is still shown"
+    finally:
+        subprocess.run(["mount", "-o", "remount,rw", folder], check=True)
+    assert bpy.ops.inspatio.generate() == {"FINISHED"}
 
 
 @case
@@ -166,8 +237,29 @@ def folder_not_writable(folder):
 
 
 @case
+def take_folder(folder):
+    """The folder of the preferences is used, and one that cannot be made is said."""
+    scene = simple_scene(frames=9)
+    preferences = part("inspatio_blender.preferences").get()
+    takes = part("inspatio_blender.takes")
+    chosen = Path(folder) / "chosen"
+    preferences.take_folder = str(chosen)
+    try:
+        assert not takes.in_unsaved_place(scene)
+        assert bpy.ops.inspatio.capture_reference() == {"FINISHED"}
+        assert bpy.ops.inspatio.generate() == {"FINISHED"}
+        assert (chosen / "Scene/take_001/0009.png").is_file()
+        (Path(folder) / "file").write_text("in the way")
+        preferences.take_folder = str(Path(folder) / "file")
+        with raises(RuntimeError, "No reference can be written"):
+            bpy.ops.inspatio.capture_reference()
+    finally:
+        preferences.take_folder = ""
+
+
+@case
 def backend_python(folder):
-    """No Python, one that is not there, one that is none, one without torch."""
+    """No Python, one that is not there, one that is none, one that is too old, one without torch."""
     saved_scene(folder, frames=9)
     preferences = part("inspatio_blender.preferences").get()
     good = os.environ.pop("INSPATIO_PYTHON")
@@ -178,6 +270,9 @@ def backend_python(folder):
         bpy.ops.inspatio.generate()
     preferences.backend_python = "/bin/ls"
     with raises(RuntimeError, "/bin/ls"):
+        bpy.ops.inspatio.generate()
+    preferences.backend_python = os.environ["INSPATIO_FAKE_OLD_PYTHON"]
+    with raises(RuntimeError, "needs Python 3.11 or newer"):
         bpy.ops.inspatio.generate()
     preferences.backend_python = os.environ["INSPATIO_BARE_PYTHON"]
     with raises(RuntimeError, "install"):
@@ -226,9 +321,97 @@ def two_generates(folder):
 
 
 @case
+def another_blender(folder):
+    """A take that another process writes is neither deleted nor continued here."""
+    scene = saved_scene(folder)
+    runtime, progress = begin(scene)
+    pump(runtime, lambda: progress.frames_done >= 9)
+    runtime.cancel()
+    pump(runtime, lambda: not runtime.busy)
+    path = progress.folder / "take.json"
+    mine = path.read_text()
+    other = {"state": "running", "message": "", "writer": runtime.worker.backend.ready.pid}
+    path.write_text(json.dumps(json.loads(mine) | other))
+    with raises(RuntimeError, "by another Blender"):
+        bpy.ops.inspatio.delete_take(number=1)
+    with raises(RuntimeError, "by another Blender"):
+        bpy.ops.inspatio.continue_take(number=1)
+    assert len(frames_of(progress.folder)) >= progress.frames_done > 0
+    path.write_text(mine)
+    assert bpy.ops.inspatio.continue_take(number=1) == {"FINISHED"}
+
+
+@case
+def undone(folder):
+    """Undo and redo during a take: it goes on, shows what it has, and has the frames of an undisturbed one."""
+    scene = saved_scene(folder)
+    bpy.ops.ed.undo_push(message="captured")
+    scene.inspatio.seed = 7
+    bpy.ops.ed.undo_push(message="seed")
+    assert bpy.ops.inspatio.generate() == {"FINISHED"}
+    runtime, progress = begin(scene)
+    pump(runtime, lambda: progress.frames_done >= 9)
+    bpy.ops.ed.undo()
+    scene = progress.scene
+    assert scene.inspatio.seed == 0, "the undo did something"
+    assert runtime.busy, progress.line()
+    showing = part("inspatio_blender.showing")
+    pump(runtime, lambda: progress.frames_done >= 21)
+    assert len(showing.find_strip(scene).elements) >= 21
+    bpy.ops.ed.redo()
+    scene = progress.scene
+    assert scene.inspatio.seed == 7
+    pump(runtime, lambda: not runtime.busy)
+    assert progress.state == "finished", progress.line()
+    strip = showing.find_strip(scene)
+    assert [element.filename for element in strip.elements] == [path.name for path in progress.files()]
+    assert Path(strip.directory).name == "take_002"
+    assert scene.camera.data.background_images[0].image_user.frame_duration == progress.frames_total
+    assert progress.shot.seed == 7, "the take is that of the moment when Generate was pressed"
+    assert frames_of(progress.folder) == frames_of(progress.folder.with_name("take_001"))
+
+
+@case
+def undone_while_sampling(folder):
+    """While the camera is being read: it is read again, of the scene that the undo left."""
+    scene = saved_scene(folder, frames=21)
+    scene.frame_set(5)
+    bpy.ops.ed.undo_push(message="before")
+    scene.inspatio.seed, scene.inspatio.use_scene_range, scene.inspatio.frame_end = 7, False, 12
+    bpy.ops.ed.undo_push(message="after")
+    with slow_sampling():
+        runtime, progress = begin(scene)
+        assert (progress.state, progress.frames_total) == ("sampling", 12)
+        bpy.ops.ed.undo()
+        assert progress.state == "sampling"
+    pump(runtime, lambda: not runtime.busy)
+    assert progress.state == "finished", progress.line()
+    assert (progress.shot.seed, progress.frames_done) == (0, 21)
+    assert progress.scene.frame_current == 5
+    # Back to a range that is none.
+    scene = progress.scene
+    scene.inspatio.use_scene_range, scene.inspatio.frame_start, scene.inspatio.frame_end = False, 5, 2
+    bpy.ops.ed.undo_push(message="reversed")
+    scene.inspatio.frame_end = 9
+    bpy.ops.ed.undo_push(message="mended")
+    with slow_sampling():
+        runtime, progress = begin(scene)
+        bpy.ops.ed.undo()
+    assert (progress.state, progress.message[:26]) == ("failed", "The frame range is empty: ")
+
+
+@case
 def scene_deleted(folder):
     scene = saved_scene(folder)
     bpy.data.scenes.new("Other")
+    copy = scene.copy()
+    copy.inspatio.shot_name = scene.name
+    with slow_sampling():
+        runtime, progress = begin(copy)
+        assert progress.state == "sampling"
+        bpy.data.scenes.remove(progress.scene)
+        pump(runtime, lambda: not runtime.busy)
+    assert progress.state == "cancelled", progress.line()
     runtime, progress = begin(scene)
     pump(runtime, lambda: progress.frames_done >= 9)
     bpy.data.scenes.remove(scene)
@@ -271,6 +454,22 @@ def disabled(folder):
 
 
 @case
+def left_behind(folder):
+    """The file of a Blender that was killed during a take (quit.py): the take says so and is continued."""
+    bpy.ops.wm.open_mainfile(filepath=os.path.join(folder, "scene.blend"))
+    scene = bpy.context.scene
+    takes = part("inspatio_blender.takes")
+    take = takes.list_takes(scene, None)[0]
+    assert (take.state, take.can_continue) == ("failed", True), take
+    assert take.message == f"Stopped after {take.frames_done} of {take.frames_total} frames", take
+    assert 0 < take.frames_done < take.frames_total
+    assert bpy.ops.inspatio.continue_take(number=take.number) == {"FINISHED"}
+    assert bpy.ops.inspatio.generate() == {"FINISHED"}
+    unbroken, continued = takes.list_takes(scene, None)
+    assert frames_of(unbroken.folder) == frames_of(continued.folder)
+
+
+@case
 def memory_released(folder):
     scene = saved_scene(folder)
     runtime = part("inspatio_blender.driver").get()
@@ -292,7 +491,7 @@ def test(folder, *names):
     """The cases share a Blender and a backend; each gets a folder for its files."""
     enable()
     for name in names:
-        place = Path(folder) / name if name != "full_disk" else Path(folder)
+        place = Path(folder) if name in WHOLE_DISK else Path(folder) / name
         place.mkdir(exist_ok=True)
         sys.stdout.write(f"CASE {name}\n")
         sys.stdout.flush()
