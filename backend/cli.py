@@ -164,7 +164,7 @@ def _say_missing(error: Exception) -> None:
     )
     message = (
         f"The backend's Python {lacks}: install what it needs with "
-        f'"{sys.executable} -m pip install torch einops fastapi numpy opencv-python-headless OpenEXR psutil '
+        f'"{sys.executable} -m pip install torch einops fastapi numpy opencv-python-headless av OpenEXR psutil '
         f'safetensors scipy uvicorn", or choose another Python in the preferences.'
     )
     sys.stdout.write(json.dumps({"inspatio": "error", "error": "package_missing", "message": message}) + "\n")

@@ -25,6 +25,7 @@ PACKAGES = {
     "einops": "einops",
     "safetensors": "safetensors",
     "opencv-python-headless": "cv2",
+    "av": "av",
     "OpenEXR": "OpenEXR",
     "scipy": "scipy",
     "fastapi": "fastapi",

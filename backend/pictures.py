@@ -1,7 +1,8 @@
-"""Frames as PNG files."""
+"""Frames as PNG files, and PNG files as pictures."""
 
 from __future__ import annotations
 
+import struct
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
@@ -10,7 +11,13 @@ import numpy as np
 ENCODING = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
 """Runs only: 2 ms for a frame of 256x144, and smaller than what zlib's faster levels make of it."""
 
+Bytes = bytes | memoryview
+
 _pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="png")
+
+
+class PictureError(ValueError):
+    """A file is no picture that can be used; the message goes on from the file's name."""
 
 
 def encode_png(frame: np.ndarray) -> bytes:
@@ -24,3 +31,25 @@ def encode_png(frame: np.ndarray) -> bytes:
 def encode_pngs(frames: np.ndarray) -> list[bytes]:
     """PNG files of frames (n, H, W, 3), several at a time."""
     return list(_pool.map(encode_png, frames))
+
+
+def png_size(data: Bytes) -> tuple[int, int]:
+    """Width and height that a PNG of 8 bits a channel claims in its header. Raises PictureError."""
+    header = bytes(data[:26])
+    if len(header) < 26 or header[:8] != b"\x89PNG\r\n\x1a\n" or header[12:16] != b"IHDR":
+        raise PictureError("is not a PNG")
+    if header[24] > 8:
+        raise PictureError(f"has {header[24]} bits a channel: save it with 8")
+    width, height = struct.unpack(">II", header[16:24])
+    return width, height
+
+
+def decode_png(data: Bytes, width: int, height: int) -> np.ndarray:
+    """(H, W, 3) uint8, red first, of a PNG of that `png_size`; transparency is ignored. Raises PictureError."""
+    try:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise PictureError(f"cannot be decoded: {error}") from None
+    if picture is None or picture.shape != (height, width, 3):
+        raise PictureError("cannot be decoded: the file is damaged")
+    return np.ascontiguousarray(picture[:, :, ::-1])

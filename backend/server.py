@@ -24,6 +24,7 @@ from starlette.types import Message
 
 from . import __version__, protocol
 from .gate import Gate, bad_request, error_answer
+from .movie import Movie, MovieError
 from .protocol import envelope
 from .protocol.cameras import CameraError, Cameras
 from .protocol.disk import FileFormatError
@@ -179,6 +180,32 @@ def create_app(service: Service, token: str, hosts: Iterable[str], end: Callable
         service.close_take(take)
         return Response(status_code=204)
 
+    @app.post(
+        protocol.MOVIES_PATH,
+        openapi_extra=_takes_envelope(),
+        response_class=Response,
+        responses={200: {"content": {protocol.ENVELOPE_TYPE: {}}, "description": "the MP4 file"}},
+    )
+    async def make_movie(request: Request) -> Response:
+        """Make a movie of frames: header {fps}, blobs = PNGs of one size in order. Answers the blob `movie`."""
+        length = _stated_length(request, protocol.ENVELOPE_TYPE, protocol.MAX_MOVIE_FRAMES_BYTES)
+        body = _Arriving(request)
+        try:
+            head = envelope.header_bytes(await body.take(envelope.HEAD_BYTES))
+            header, layout = envelope.read_header(await body.take(head), length)
+            if any(dtype != "bytes" or size > protocol.MAX_PICTURE_BYTES for _, dtype, _, size in layout):
+                raise EnvelopeError("a movie's frames are PNG files, sent as bytes")
+            movie = Movie(_fps(header))
+            for *_, size in layout:
+                await in_thread(movie.add, await body.take(size))
+            made = await in_thread(movie.finish)
+        except MovieError as error:
+            raise ServiceError(422, "invalid", str(error)) from None
+        finally:
+            await body.drain()
+        answer = envelope.pack({}, [Blob.of("movie", made)])
+        return Response(answer, media_type=protocol.ENVELOPE_TYPE)
+
     @app.post(protocol.SHUTDOWN_PATH, status_code=202)
     async def shutdown() -> Response:
         """End the backend."""
@@ -190,8 +217,8 @@ def create_app(service: Service, token: str, hosts: Iterable[str], end: Callable
     return app
 
 
-async def _body(request: Request, kind: str, limit: int) -> bytearray:
-    """The request's body, of the right type and within its limit; nothing is kept of one that is not."""
+def _stated_length(request: Request, kind: str, limit: int) -> int:
+    """The length that the request states for its body, which must be of the right type and within its limit."""
     stated = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if stated != kind:
         raise ServiceError(415, "wrong_type", f"The content type must be {kind}, got {stated or 'none'}.")
@@ -202,13 +229,50 @@ async def _body(request: Request, kind: str, limit: int) -> bytearray:
         )
     if int(length) > limit:
         raise ServiceError(413, "too_large", f"The body has {length} bytes, at most {limit} are allowed.")
+    return int(length)
+
+
+async def _body(request: Request, kind: str, limit: int) -> bytearray:
+    """The request's body, of the right type and within its limit; nothing is kept of one that is not."""
+    _stated_length(request, kind, limit)
     body = bytearray()
     try:
         async for chunk in request.stream():
             body += chunk
     except ClientDisconnect:
-        raise ServiceError(400, "bad_request", "The body ended early.") from None
+        raise _ended_early() from None
     return body
+
+
+class _Arriving:
+    """A body that is too large to be kept, taken piece by piece."""
+
+    def __init__(self, request: Request) -> None:
+        self._chunks = request.stream()
+        self._kept = bytearray()
+
+    async def take(self, count: int) -> bytes:
+        """The next `count` bytes."""
+        while len(self._kept) < count:
+            try:
+                self._kept += await anext(self._chunks)
+            except (StopAsyncIteration, ClientDisconnect):
+                raise _ended_early() from None
+        piece = bytes(self._kept[:count])
+        del self._kept[:count]
+        return piece
+
+    async def drain(self) -> None:
+        """Read what is left: a client that is still sending does not hear an answer."""
+        try:
+            async for _ in self._chunks:
+                pass
+        except ClientDisconnect:
+            pass
+
+
+def _ended_early() -> ServiceError:
+    return ServiceError(400, "bad_request", "The body ended early.")
 
 
 async def _while_wanted(
@@ -265,6 +329,13 @@ def _field(header: dict[str, Any], name: str, kind: type) -> Any:
     if type(value) is not kind:
         raise EnvelopeError(f"the header's {name} must be {'a text' if kind is str else 'a whole number'}")
     return value
+
+
+def _fps(header: dict[str, Any]) -> float:
+    value = header.get("fps")
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= protocol.MAX_FPS:
+        return float(value)
+    raise EnvelopeError(f"the header's fps must be a number above 0, at most {protocol.MAX_FPS}")
 
 
 def _add_error_handlers(app: FastAPI) -> None:

@@ -1,17 +1,18 @@
 """`inspatio shot FOLDER`: a take of a shot folder without Blender and without a server.
 
-FOLDER/shot.json, FOLDER/reference/...  ->  FOLDER/take_001/0001.png ..., take.json
+FOLDER/shot.json, FOLDER/reference/...  ->  FOLDER/take_001/0001.png ..., take.json, shot.mp4
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from . import __version__
 from .memory import peak_mb
+from .movie import encode_movie
 from .pictures import encode_pngs
 from .presets import PresetError, Presets
 from .protocol.disk import FileFormatError
@@ -62,6 +63,8 @@ def generate_shot(
     except (FileFormatError, WorldError, PresetError, SessionError, ContinueError, TakeWriteError) as error:
         raise ShotError(str(error)) from error
     _generate(session, shot, writer, show)
+    if writer.take.message:
+        show(f"{writer.folder.name}: {writer.take.message}")
     return writer.folder
 
 
@@ -87,7 +90,7 @@ def _generate(session: Session, shot: Shot, writer: TakeWriter, show: Show) -> N
             rate = (done - already) / (time.monotonic() - began)
             left = f"{rate:.1f} a second, {(total - done) / rate:.0f} s left"
             show(f"{writer.folder.name}: {done} of {total} frames, {left}")
-        writer.finish()
+        writer.finish(_make_movie)
     except KeyboardInterrupt:
         writer.cancel()
         raise
@@ -96,6 +99,10 @@ def _generate(session: Session, shot: Shot, writer: TakeWriter, show: Show) -> N
     except Exception as error:
         writer.fail(f"The backend failed: {error}")
         raise
+
+
+def _make_movie(frames: Sequence[Path], fps: float) -> bytes:
+    return encode_movie((path.read_bytes() for path in frames), fps)
 
 
 def _take_folder(folder: Path, number: int) -> Path:

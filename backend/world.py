@@ -10,7 +10,6 @@ sky is inf, and "no depth" (0, negative, NaN) is 0.
 from __future__ import annotations
 
 import io
-import struct
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .pictures import Bytes, PictureError, decode_png, png_size
 from .protocol.disk import FileFormatError, read_chunks
 from .protocol.files import Reference, View, read_reference
 from .protocol.references import Digest
@@ -28,8 +28,6 @@ MAX_WORLD_PIXELS = 256 * 1024 * 1024
 """Pixels of all views together: 7 bytes of memory each."""
 MAX_EXR_CHANNELS = 64
 SKY = 1e9
-
-Bytes = bytes | memoryview
 
 
 class WorldError(ValueError):
@@ -125,7 +123,10 @@ def decode_world(reference: Reference, files: Mapping[str, Bytes]) -> World:
 
 def _measure(view: View, files: Mapping[str, Bytes], height: int, width: int) -> None:
     """Refuse a view whose files do not claim to be what is expected, from their headers alone."""
-    found = _png_size(view.colour, files[view.colour])
+    try:
+        found = png_size(files[view.colour])
+    except PictureError as error:
+        raise WorldError(f"{view.colour} {error}.") from None
     if found != (width, height):
         raise WorldError(f"{view.colour} is {found[0]}x{found[1]} pixels, the reference is {width}x{height}.")
     if view.depth.lower().endswith(".npy"):
@@ -134,27 +135,12 @@ def _measure(view: View, files: Mapping[str, Bytes], height: int, width: int) ->
         _exr_channel(view.depth, files[view.depth], height, width)
 
 
-def _png_size(name: str, data: Bytes) -> tuple[int, int]:
-    header = bytes(data[:26])
-    if len(header) < 26 or header[:8] != b"\x89PNG\r\n\x1a\n" or header[12:16] != b"IHDR":
-        raise WorldError(f"{name} is not a PNG.")
-    if header[24] > 8:
-        raise WorldError(f"{name} has {header[24]} bits a channel: save it with 8.")
-    width, height = struct.unpack(">II", header[16:24])
-    return width, height
-
-
 def _decode_png(name: str, data: Bytes, height: int, width: int) -> np.ndarray:
     """(3, H, W) uint8, red first; transparency is ignored."""
-    import cv2
-
     try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error as error:
-        raise WorldError(f"{name} cannot be decoded: {error}") from None
-    if picture is None or picture.shape != (height, width, 3):
-        raise WorldError(f"{name} cannot be decoded: the file is damaged.")
-    return np.ascontiguousarray(picture[:, :, ::-1].transpose(2, 0, 1))
+        return decode_png(data, width, height).transpose(2, 0, 1)
+    except PictureError as error:
+        raise WorldError(f"{name} {error}.") from None
 
 
 def _decode_depth(name: str, data: Bytes, height: int, width: int) -> np.ndarray:

@@ -19,7 +19,7 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from typing import Any
 from ..backend import protocol
 from ..backend.protocol import envelope
 from ..backend.protocol.cameras import Cameras
+from ..backend.protocol.disk import files_body
 from ..backend.protocol.envelope import Blob, EnvelopeError
 from ..backend.protocol.references import reference_body
 
@@ -196,6 +197,19 @@ class Client:
             )
         except KeyError as error:
             raise _bad_answer(f"without {error}") from None
+
+    def movie(self, frames: Sequence[Path], fps: float) -> bytes:
+        """The MP4 file of PNG files of one size, in order.
+
+        Raises FileFormatError when one of them is missing or cannot be read.
+        """
+        if len(frames) > envelope.MAX_BLOBS:
+            raise BackendError("too_large", f"A movie has at most {envelope.MAX_BLOBS} frames.")
+        length, chunks = files_body({"fps": fps}, frames)
+        _, blobs = _envelope(self._call("POST", protocol.MOVIES_PATH, chunks, length, protocol.ENVELOPE_TYPE))
+        if "movie" not in blobs:
+            raise _bad_answer("without 'movie'")
+        return bytes(blobs["movie"].data)
 
     def close_take(self, take: str) -> None:
         """End a take; a block of it that is being generated ends within a second. Unknown takes are ended."""

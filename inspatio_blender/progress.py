@@ -38,6 +38,7 @@ class Progress:
         self.ended: float | None = None
         self._scene = scene.session_uid
         self._generating_since = 0.0
+        self._generated: float | None = None
         self._frames_before = 0
 
     @property
@@ -52,8 +53,8 @@ class Progress:
 
     @property
     def fps(self) -> float:
-        """Frames a second since generating began; 0 before the first ones."""
-        seconds = (self.ended or time.monotonic()) - self._generating_since
+        """Frames a second since generating began, without the movie's making; 0 before the first ones."""
+        seconds = (self._generated or self.ended or time.monotonic()) - self._generating_since
         return (
             (self.frames_done - self._frames_before) / seconds
             if self._generating_since and seconds > 0
@@ -90,6 +91,8 @@ class Progress:
             self.frames_done = event.frames_done
             if self.first_frame_s is None:
                 self.first_frame_s = time.monotonic() - self.began
+            if self.frames_done == self.frames_total:
+                self._generated = time.monotonic()
         elif isinstance(event, jobs.Ended) and self.active and self.state != "asking":
             self.end(event.state, event.message)
 

@@ -5,8 +5,8 @@ cancelled by `cancel`, from the main thread: whatever call is running is interru
 "cancelled" on disk, and only then is the backend told.
 
 Generating starts the backend if need be, hands over the reference, checks coverage, and then goes block by
-block: cameras out, frames in, frames to disk, `BlockDone`. Continuing does the same from the state after the
-last finished block.
+block: cameras out, frames in, frames to disk, `BlockDone`; at last the frames' files go out and come back as a movie.
+Continuing does the same from the state after the last finished block.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ import logging
 import queue
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ..backend.protocol.cameras import Cameras
 from ..backend.protocol.disk import FileFormatError
-from ..backend.protocol.files import REFERENCE_FILE, Shot, read_take
+from ..backend.protocol.files import MOVIE_FILE, REFERENCE_FILE, Shot, read_take
 from ..backend.protocol.references import reference_digest
 from ..backend.protocol.takes import ContinueError, TakeWriteError, TakeWriter
-from .client import BackendError, Client, Interrupted, OpenTake
+from .client import BackendError, Client, ConnectionLost, Interrupted, OpenTake
 from .jobs import (
     BackendChanged,
     BlockDone,
@@ -165,8 +167,9 @@ class Worker:
                 self.events.put(
                     BlockDone(job.id, block, tuple(paths), writer.take.frames_done, seconds, result.peak_mb)
                 )
-            writer.finish()
-            ended = Ended(job.id, "finished")
+            self.events.put(Stage(job.id, f"Making {MOVIE_FILE}"))
+            writer.finish(partial(_make_movie, client))
+            ended = Ended(job.id, "finished", writer.take.message)
         except Interrupted:
             writer.cancel()
             ended = Ended(job.id, "cancelled", writer.take.message)
@@ -245,6 +248,13 @@ def _open(client: Client, digest: str, shot: Shot) -> OpenTake:
     return client.open_take(
         digest, shot.preset, shot.width, shot.height, shot.seed, shot.prompt, shot.keep_reference_detail
     )
+
+
+def _make_movie(client: Client, frames: Sequence[Path], fps: float) -> bytes:
+    try:
+        return client.movie(frames, fps)
+    except ConnectionLost as error:  # Its own words advise to continue, but the take is finished.
+        raise _JobError("the backend went away") from error
 
 
 def _brought_along(job: Generate) -> str:

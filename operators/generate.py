@@ -26,6 +26,8 @@ def report_end(operator, progress):
     if progress.state == "cancelled":
         operator.report({"WARNING"}, progress.message)
         return {"CANCELLED"}
+    if progress.message:
+        operator.report({"WARNING"}, progress.message)
     operator.report({"INFO"}, f"Generated {progress.frames_done} frames in {progress.folder}")
     return {"FINISHED"}
 

@@ -67,10 +67,10 @@ class INSPATIO_PT_shot(Tab, bpy.types.Panel):
                 "inspatio.generate", icon="PLAY", text=f"Generate {count} Frames" if count else "Generate"
             )
             layout.label(text=f"{width} × {height} pixels", icon="BLANK1")
-            if progress is not None and progress.message and progress.state != "finished":
-                sentence(layout, progress.message, context.region.width)
-            elif progress is not None and progress.state == "finished":
+            if progress is not None and progress.state == "finished":
                 layout.label(text=f"Take {progress.number}: {progress.frames_done} frames", icon="CHECKMARK")
+            if progress is not None and progress.message:
+                sentence(layout, progress.message, context.region.width)
             return
         if progress.state == "asking":
             sentence(layout, progress.message, context.region.width)

@@ -115,8 +115,9 @@ def main() -> None:
         (out / "frames").mkdir()
         for picture in sorted(take_folder.glob("*.png")):
             shutil.copy2(picture, out / "frames")
-        films = (out / "frames", out / "shot.mp4", scratch_folder / "compare", out / "compare.mp4")
-        blender("tests.scenes.demo_film", out / "shot.blend", 24, *films, resources=resources)
+        shutil.copy2(take_folder / "shot.mp4", out)
+        demo_pictures.film_comparison(scratch_folder / "compare", take_folder, out / "compare.mp4")
+        blender("tests.scenes.demo_check", out / "shot.blend", resources=resources)
         summary = summarize(out, take_folder, demo_pictures.measure(shown))
     say("done")
     print(json.dumps(summary, indent=1))

@@ -2,7 +2,7 @@
 
 reference/ + take's cameras -> warp, mask         the constraint alone, by the backend's own splat
 truth/, take_NNN/           -> true render, generated
--> compare/NNNN.png (true | warp | mask | generated), contact.png, summary.json
+-> compare/NNNN.png (true | warp | mask | generated), compare.mp4, contact.png, summary.json
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from backend.constraint.splat import splat_views
+from backend.movie import encode_movie
 from backend.protocol.files import read_take
 from backend.training.measures import psnr, telea
 from backend.world import World, load_world
@@ -114,6 +115,12 @@ def draw_comparison(shown: Shown, folder: Path) -> None:
     for index in range(len(shown.truth)):
         picture = np.concatenate([bar, row(shown, index, PANEL)])
         cv2.imwrite(str(folder / f"{index + 1:04d}.png"), picture[..., ::-1])
+
+
+def film_comparison(folder: Path, take_folder: Path, path: Path) -> None:
+    """compare.mp4, of the comparison's frames, as the backend makes the take's own movie."""
+    pictures = [picture.read_bytes() for picture in sorted(folder.glob("*.png"))]
+    path.write_bytes(encode_movie(pictures, read_take(take_folder).shot.fps))
 
 
 def draw_contact_sheet(shown: Shown, path: Path, count: int = 6) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from movies import check_film
 
 from tests.blenders import ROOT
 
@@ -31,6 +32,7 @@ def test_generate(blender, tmp_path, painting_python):
         "the first frame is the reference itself"
     )
     assert not list(folder.glob("*.bin")), "a finished take needs no state"
+    check_film(folder / "shot.mp4", frames, take["shot"]["fps"])
     # The sequencer's picture is the take's own, code for code (the second take differs by its bar only).
     strip, frame = cv2.imread(str(tmp_path / "strip.png")), cv2.imread(str(folder / "0004.png"))
     assert np.abs(strip[:-6].astype(int) - frame[:-6]).max() <= 1
@@ -49,3 +51,4 @@ def test_generate_with_the_real_backend(newest_blender, tmp_path):
     )
     assert cv2.PSNR(first, reference) > 20, "the first frame is what the reference shows"
     assert cv2.imread(str(folder / f"{FRAMES:04d}.png")).std() > 5
+    check_film(folder / "shot.mp4", sorted(folder.glob("*.png")), take["shot"]["fps"])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cv2
 import pytest
+from movies import check_film, read_film
 
 ROOT = Path(__file__).resolve().parent.parent
 KEYS = {
@@ -32,7 +33,11 @@ def test_the_demo_leaves_what_it_promises(tmp_path):
         f"{n:04d}.png" for n in range(1, 10)
     ]
     assert cv2.imread(str(out / "contact.png")) is not None
-    for film in ("shot.mp4", "compare.mp4"):
-        assert b"ftyp" in (out / film).read_bytes()[:16]
+    check_film(out / "shot.mp4", sorted((out / "frames").iterdir()), fps=24)
+    comparison = read_film(out / "compare.mp4")
+    assert (comparison.frames.shape, comparison.codec) == (
+        (9, 300, 1920, 3),
+        read_film(out / "shot.mp4").codec,
+    )
     assert (out / "shot.blend").is_file()
     assert "compare.mp4" in done.stdout

@@ -24,9 +24,12 @@ import cv2
 import numpy as np
 import pytest
 from fakes import BROKEN, DEAF, GREEDY, SLOW, small_presets
+from movies import read_film
 from references import move, write_reference
 
 from backend import protocol
+from backend.pictures import encode_png
+from backend.protocol import envelope
 from backend.protocol.cameras import Cameras
 from backend.protocol.envelope import Blob, pack, unpack
 from backend.protocol.references import reference_body, reference_digest
@@ -70,7 +73,7 @@ class Server:
     def headers(self, kind: str = protocol.JSON_TYPE) -> dict[str, str]:
         return {
             "Authorization": f"Bearer {TOKEN}",
-            protocol.PROTOCOL_HEADER: "1",
+            protocol.PROTOCOL_HEADER: str(protocol.PROTOCOL_VERSION),
             "Content-Type": kind,
         }
 
@@ -159,7 +162,7 @@ def test_it_says_that_it_is_ready(server: Server) -> None:
     assert server.ready == {
         "inspatio": "ready",
         "port": server.port,
-        "protocol": 1,
+        "protocol": protocol.PROTOCOL_VERSION,
         "version": "0.1.0",
     }
 
@@ -192,7 +195,7 @@ def test_it_answers_to_its_own_names(server: Server, host: str) -> None:
     assert server.ask("GET", protocol.STATUS_PATH, host=host).status == 200
 
 
-@pytest.mark.parametrize("spoken", [None, "0", "2", "one", "1.0"])
+@pytest.mark.parametrize("spoken", [None, "0", "1", "3", "two", "2.0"])
 def test_another_protocol_is_refused(server: Server, spoken: str | None) -> None:
     answer = server.ask("GET", protocol.STATUS_PATH, x_inspatio_protocol=spoken)
     assert answer.error == (426, "protocol_mismatch")
@@ -214,6 +217,7 @@ BODIES = [
     ("POST", protocol.TAKES_PATH, protocol.JSON_TYPE, protocol.MAX_JSON_BYTES),
     ("PUT", f"{protocol.TAKES_PATH}/abc/snapshot", protocol.ENVELOPE_TYPE, protocol.MAX_SNAPSHOT_BYTES),
     ("POST", f"{protocol.TAKES_PATH}/abc/blocks", protocol.ENVELOPE_TYPE, protocol.MAX_CAMERAS_BYTES),
+    ("POST", protocol.MOVIES_PATH, protocol.ENVELOPE_TYPE, protocol.MAX_MOVIE_FRAMES_BYTES),
 ]
 
 
@@ -473,6 +477,81 @@ def test_a_client_that_goes_away_stops_its_block(server: Server, reference: str)
     server.ask("DELETE", f"{protocol.TAKES_PATH}/{take}")
 
 
+def _movie(server: Server, pngs: list[bytes], fps: Any = 24, **changed: Any) -> Answer:
+    body = pack({"fps": fps, **changed}, [Blob.of(f"{i:04d}.png", png) for i, png in enumerate(pngs)])
+    return server.ask("POST", protocol.MOVIES_PATH, body, protocol.ENVELOPE_TYPE)
+
+
+def _png(code: int, width: int = WIDTH) -> bytes:
+    return encode_png(np.full((HEIGHT, width, 3), code, np.uint8))
+
+
+def test_a_movie_is_made_of_pngs(server: Server, tmp_path: Path) -> None:
+    answer = _movie(server, [_png(5 * code) for code in range(40)], 29.97)
+    assert answer.status == 200
+    header, blobs = unpack(answer.body)
+    assert (header, list(blobs), blobs["movie"].dtype) == ({}, ["movie"], "bytes")
+    (tmp_path / "film.mp4").write_bytes(blobs["movie"].data)
+    film = read_film(tmp_path / "film.mp4")
+    assert film.fps == pytest.approx(29.97, abs=1e-3)
+    assert film.frames.shape == (40, HEIGHT, WIDTH, 3)
+    for code, frame in enumerate(film.frames):
+        assert abs(frame.mean() - 5 * code) < 2
+
+
+@pytest.mark.parametrize("fps", [None, "24", True, 0, -1, protocol.MAX_FPS + 1, 10**400, [24]])
+def test_a_movie_of_no_rate(server: Server, fps: Any) -> None:
+    assert _movie(server, [_png(1)], fps).error == (400, "bad_request")
+
+
+def test_movies_that_cannot_be_made(server: Server) -> None:
+    assert _movie(server, []).error == (422, "invalid")
+    for second in (b"", b"no picture", _png(2)[:-20], _png(2, width=80)):
+        answer = _movie(server, [_png(1), second])
+        assert answer.error == (422, "invalid")
+        assert answer.json["message"].startswith("Frame 2 of the movie ")
+    whole = pack({"fps": 24}, [Blob.of("0.png", _png(1))])
+    numbers = pack({"fps": 24}, [Blob("0.png", "uint8", (len(_png(1)),), _png(1))])
+    for body in (whole[:-1], whole + b"\0", numbers):
+        answer = server.ask("POST", protocol.MOVIES_PATH, body, protocol.ENVELOPE_TYPE)
+        assert answer.error == (400, "bad_request")
+    # What is wrong is heard also by a client that has much left to send.
+    assert _movie(server, [b"no picture", bytes(50 * protocol.MIB)]).error == (422, "invalid")
+    assert _movie(server, [_png(1)]).status == 200
+
+
+def test_a_movie_holds_one_frame_at_a_time(server: Server) -> None:
+    """Frames of a hundred megabytes together, most of each behind the picture's end, leave the memory as it was."""
+    import psutil
+
+    assert _movie(server, [_png(1)]).status == 200
+    process = psutil.Process(server.process.pid)
+    before = process.memory_info().rss
+    png = _png(3) + bytes(protocol.MIB)
+    head = envelope.head({"fps": 24}, [(f"{i}.png", "bytes", (len(png),)) for i in range(100)])
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    connection.putrequest("POST", protocol.MOVIES_PATH)
+    for name, value in server.headers(protocol.ENVELOPE_TYPE).items():
+        connection.putheader(name, value)
+    connection.putheader("Content-Length", str(len(head) + 100 * len(png)))
+    connection.endheaders(head)
+    highest = 0
+    for _ in range(100):
+        connection.send(png)
+        highest = max(highest, process.memory_info().rss)
+    assert connection.getresponse().status == 200
+    connection.close()
+    assert highest - before < 60e6
+
+
+def test_a_client_that_goes_away_ends_its_movie(server: Server) -> None:
+    body = pack({"fps": 24}, [Blob.of(f"{i}.png", _png(1)) for i in range(20)])
+    head = _head(server, "POST", protocol.MOVIES_PATH, protocol.ENVELOPE_TYPE, f"Content-Length: {len(body)}")
+    with socket.create_connection(("127.0.0.1", server.port)) as raw:
+        raw.sendall(head.encode() + body[:-100])
+    assert _movie(server, [_png(1)]).status == 200
+
+
 def test_what_goes_wrong_inside_is_said_and_survived(server: Server, reference: str) -> None:
     assert server.generate(server.take(reference, GREEDY), 0).error == (507, "out_of_memory")
     answer = server.generate(server.take(reference, BROKEN), 0)
@@ -491,10 +570,14 @@ def test_the_openapi_document_names_every_endpoint(server: Server) -> None:
         "/v1/takes/{take}",
         "/v1/takes/{take}/snapshot",
         "/v1/takes/{take}/blocks",
+        "/v1/movies",
         "/v1/shutdown",
     }
     body = document["paths"]["/v1/takes"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["required"] == ["reference", "preset", "width", "height", "seed"]
+    movies = document["paths"]["/v1/movies"]["post"]
+    assert list(movies["requestBody"]["content"]) == [protocol.ENVELOPE_TYPE]
+    assert list(movies["responses"]["200"]["content"]) == [protocol.ENVELOPE_TYPE]
     assert document["info"]["version"] == "0.1.0"
 
 

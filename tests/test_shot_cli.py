@@ -8,14 +8,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
 import pytest
 from fakes import small_presets
+from movies import check_film
 from references import write_shot
 
-from backend import cli, presets
+from backend import cli, movie, presets
+from backend.protocol.disk import write_whole
 from backend.protocol.files import read_take
 from backend.shots import ShotError, generate_shot
 
@@ -50,8 +53,9 @@ def test_a_shot_folder_becomes_a_take(tmp_path: Path, capsys: pytest.CaptureFixt
     assert len(take.coverage) == 14
     assert take.first_frame_s > 0
     assert take.peak_mb > 10
+    check_film(folder / "shot.mp4", [folder / name for name in FRAMES], fps=24)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1] == str(folder)
+    assert len(lines) == 3 and lines[-1] == str(folder)
     assert lines[0].startswith("take_001: 9 of 14 frames, ")
     assert cli.main(["shot", str(tmp_path), "--seed", "9"]) == 0
     assert read_take(tmp_path / "take_002").shot.seed == 9
@@ -80,6 +84,7 @@ def test_the_same_shot_gives_the_same_frames_also_when_stopped_between(
         assert again.name == f"take_{2 + stop:03d}"
         assert read_take(again).state == "finished"
         assert _frames(again) == _frames(whole)
+        check_film(again / "shot.mp4", sorted(again.glob("*.png")), fps=24)
 
 
 def test_killed_it_is_continued_to_the_same_frames(tmp_path: Path, small: presets.Presets) -> None:
@@ -152,6 +157,67 @@ def test_a_changed_reference_is_not_continued(tmp_path: Path, small: presets.Pre
     cv2.imwrite(str(tmp_path / "reference" / "view_0000.png"), 255 - picture)
     with pytest.raises(ShotError, match="reference has changed"):
         generate_shot(tmp_path, presets=small, number=0)
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [
+        ("taken", "is a directory"),
+        ("full", "no space left on device"),
+        ("encoder", "The movie cannot be encoded"),
+    ],
+)
+def test_without_its_movie_a_take_is_finished_all_the_same(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    trouble: str,
+    words: str,
+) -> None:
+    write_shot(tmp_path)
+    folder = tmp_path / "take_001"
+    made = movie.encode_movie
+
+    def full(path: Path, data: bytes, **options: bool) -> None:
+        if path.name == "shot.mp4":
+            raise OSError(28, "No space left on device")
+        write_whole(path, data, **options)
+
+    def taken(pngs: Iterable[bytes], fps: float) -> bytes:
+        (folder / "shot.mp4").mkdir()
+        return made(pngs, fps)
+
+    if trouble == "full":
+        monkeypatch.setattr("backend.protocol.takes.write_whole", full)
+    elif trouble == "taken":
+        monkeypatch.setattr("backend.shots.encode_movie", taken)
+    else:
+        monkeypatch.setattr(movie, "ENCODING", {"preset": "there is no such preset"})
+    assert cli.main(["shot", str(tmp_path)]) == 0
+    take = read_take(folder)
+    assert (take.state, list(_frames(folder))) == ("finished", FRAMES)
+    assert take.message.startswith(f"All frames are there, but shot.mp4 is not: {words}")
+    assert f"take_001: {take.message}" in capsys.readouterr().out
+    assert not (folder / "shot.mp4").is_file()
+    assert not list(folder.glob("state_*")) and not list(folder.glob(".*"))
+
+
+def test_killed_while_the_movie_is_made_it_is_continued_to_have_it(
+    tmp_path: Path, small: presets.Presets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_shot(tmp_path)
+
+    def interrupted(*_: object) -> bytes:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("backend.shots.encode_movie", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        generate_shot(tmp_path, presets=small)
+    monkeypatch.undo()
+    folder = generate_shot(tmp_path, presets=small, number=1)
+    assert read_take(folder).state == "finished"
+    check_film(folder / "shot.mp4", [folder / name for name in FRAMES], fps=24)
 
 
 def test_a_failure_is_written_into_the_take(

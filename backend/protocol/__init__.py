@@ -9,7 +9,7 @@ torch and nothing may be installed. `docs/protocol.md` and `docs/files.md` descr
     blocks     how a frame range is cut into blocks
 """
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 TOKEN_VARIABLE = "INSPATIO_TOKEN"
 """Environment variable in which the backend finds the bearer token that every request has to carry."""
@@ -22,6 +22,7 @@ STATUS_PATH = "/v1/status"
 REFERENCES_PATH = "/v1/references"
 COVERAGE_PATH = "/v1/coverage"
 TAKES_PATH = "/v1/takes"
+MOVIES_PATH = "/v1/movies"
 SHUTDOWN_PATH = "/v1/shutdown"
 
 MIB = 1024 * 1024
@@ -32,6 +33,12 @@ MAX_HEADER_BYTES = 4 * MIB
 MAX_CAMERAS_BYTES = 4 * MIB
 """Largest envelope that carries cameras only (a block, or a coverage request)."""
 MAX_SNAPSHOT_BYTES = 512 * MIB
+MAX_PICTURE_BYTES = 64 * MIB
+"""Largest PNG of a movie's frame."""
+MAX_MOVIE_FRAMES_BYTES = 65536 * MIB
+"""Largest envelope of a movie's frames: of these, one is held at a time."""
+MAX_MOVIE_BYTES = 1000 * MIB
+MAX_FPS = 1000
 MAX_REFERENCE_BYTES = 1024 * MIB
 MAX_COVERAGE_CAMERAS = 2000
 MAX_REFERENCES = 4

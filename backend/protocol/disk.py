@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from . import MIB
-from .envelope import EnvelopeError, parse_json
+from .envelope import EnvelopeError, head, parse_json
 
 MAX_FILE_BYTES = 64 * MIB
 """Largest reference.json, shot.json or take.json that is read."""
@@ -67,6 +67,26 @@ def read_chunks(path: Path) -> Iterator[bytes]:
                 yield chunk
     except OSError as error:
         raise FileFormatError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def files_body(header: Mapping[str, Any], paths: Sequence[Path]) -> tuple[int, Iterator[bytes]]:
+    """Length and chunks of the envelope that holds files under their names; they are read piece by piece.
+
+    Raises FileFormatError for a file that is missing.
+    """
+    try:
+        sizes = [path.stat().st_size for path in paths]
+    except OSError as error:
+        missing = Path(str(error.filename))
+        raise FileFormatError(f"{missing.name} is missing in {missing.parent}") from None
+    start = head(header, [(path.name, "bytes", (size,)) for path, size in zip(paths, sizes, strict=True)])
+
+    def chunks() -> Iterator[bytes]:
+        yield start
+        for path in paths:
+            yield from read_chunks(path)
+
+    return len(start) + sum(sizes), chunks()
 
 
 def process_alive(pid: int) -> bool:

@@ -19,10 +19,14 @@ from typing import Any
 from . import MAX_HEADER_BYTES
 
 MAGIC = b"INSP"
+HEAD_BYTES = 8
 DTYPE_SIZES = {"bytes": 1, "uint8": 1, "int32": 4, "float32": 4, "float64": 8}
 MAX_BLOBS = 20_000
 MAX_NAME = 255
 MAX_DIMENSIONS = 8
+
+Layout = list[tuple[str, str, tuple[int, ...], int]]
+"""Name, dtype, shape and bytes of blobs, in order."""
 
 
 class EnvelopeError(ValueError):
@@ -71,24 +75,35 @@ def pack(header: Mapping[str, Any], blobs: Iterable[Blob]) -> bytes:
 def unpack(body: bytes | bytearray | memoryview) -> tuple[dict[str, Any], dict[str, Blob]]:
     """Header (without "blobs") and blobs by name; raises EnvelopeError for anything that is not exact."""
     view = memoryview(body).cast("B")
-    if len(view) < 8 or bytes(view[:4]) != MAGIC:
-        raise EnvelopeError("the body does not start like an envelope")
-    (length,) = struct.unpack("<I", view[4:8])
-    if length > MAX_HEADER_BYTES:
-        raise EnvelopeError(f"the header claims {length} bytes, at most {MAX_HEADER_BYTES} are allowed")
-    if len(view) < 8 + length:
+    start = HEAD_BYTES + header_bytes(view[:HEAD_BYTES])
+    if len(view) < start:
         raise EnvelopeError("the body ends within its header")
-    header = parse_json(bytes(view[8 : 8 + length]))
-    layout = _layout(header.pop("blobs", None))
-    total = 8 + length + sum(size for _, _, _, size in layout)
-    if len(view) != total:
-        raise EnvelopeError(f"the body has {len(view)} bytes, its header describes {total}")
+    header, layout = read_header(view[HEAD_BYTES:start], len(view))
     blobs: dict[str, Blob] = {}
-    start = 8 + length
     for name, dtype, shape, size in layout:
         blobs[name] = Blob(name, dtype, shape, view[start : start + size])
         start += size
     return header, blobs
+
+
+def header_bytes(head: bytes | memoryview) -> int:
+    """Bytes of the header, from the body's first HEAD_BYTES. With `read_header`: a body read piece by piece."""
+    if len(head) < HEAD_BYTES or bytes(head[:4]) != MAGIC:
+        raise EnvelopeError("the body does not start like an envelope")
+    (length,) = struct.unpack("<I", head[4:])
+    if length > MAX_HEADER_BYTES:
+        raise EnvelopeError(f"the header claims {length} bytes, at most {MAX_HEADER_BYTES} are allowed")
+    return int(length)
+
+
+def read_header(text: bytes | memoryview, body_bytes: int) -> tuple[dict[str, Any], Layout]:
+    """Header (without "blobs") and the blobs' layout, of a body of exactly `body_bytes`. Raises EnvelopeError."""
+    header = parse_json(bytes(text))
+    layout = _layout(header.pop("blobs", None))
+    total = HEAD_BYTES + len(text) + sum(size for _, _, _, size in layout)
+    if body_bytes != total:
+        raise EnvelopeError(f"the body has {body_bytes} bytes, its header describes {total}")
+    return header, layout
 
 
 def parse_json(text: bytes | str) -> dict[str, Any]:
@@ -115,13 +130,13 @@ def _size(name: str, dtype: str, shape: Iterable[int]) -> int:
     return size
 
 
-def _layout(entries: object) -> list[tuple[str, str, tuple[int, ...], int]]:
-    """Name, dtype, shape and bytes of every entry of a header's blob list."""
+def _layout(entries: object) -> Layout:
+    """The layout that a header's blob list describes."""
     if not isinstance(entries, list):
         raise EnvelopeError('the header has no list "blobs"')
     if len(entries) > MAX_BLOBS:
         raise EnvelopeError(f"{len(entries)} blobs, at most {MAX_BLOBS} are allowed")
-    layout: list[tuple[str, str, tuple[int, ...], int]] = []
+    layout: Layout = []
     names: set[str] = set()
     for entry in entries:
         if not isinstance(entry, dict):

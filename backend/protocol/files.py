@@ -21,6 +21,7 @@ from .fields import Fields
 REFERENCE_FILE = "reference.json"
 SHOT_FILE = "shot.json"
 TAKE_FILE = "take.json"
+MOVIE_FILE = "shot.mp4"
 KINDS = ("still", "stills", "moving")
 TAKE_STATES = ("running", "finished", "cancelled", "failed")
 MAX_VIEWS = 4096

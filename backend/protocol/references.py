@@ -10,8 +10,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from .disk import FileFormatError, read_chunks
-from .envelope import head
+from .disk import FileFormatError, files_body, read_chunks
 from .files import Reference, read_reference
 
 
@@ -58,12 +57,4 @@ def reference_sizes(folder: Path, reference: Reference) -> list[tuple[str, int]]
 def reference_body(folder: Path) -> tuple[int, Iterator[bytes]]:
     """Length and chunks of the envelope that hands a reference folder over; read piece by piece."""
     reference = read_reference(folder)
-    sizes = reference_sizes(folder, reference)
-    start = head(reference.to_json(), [(name, "bytes", (size,)) for name, size in sizes])
-
-    def chunks() -> Iterator[bytes]:
-        yield start
-        for name, _ in sizes:
-            yield from read_chunks(folder / name)
-
-    return len(start) + sum(size for _, size in sizes), chunks()
+    return files_body(reference.to_json(), [folder / name for name in reference.file_names])

@@ -1,4 +1,4 @@
-"""Writing a take: a numbered folder that holds its frames, take.json and the state to go on from.
+"""Writing a take: a numbered folder that holds its frames, take.json, the state to go on from, and at last its movie.
 
 Both who generate write takes through here: the add-on (frames arrive over HTTP) and `inspatio shot`.
 The order within a block makes every moment a good one to be killed in: frames first, then the state after
@@ -8,15 +8,21 @@ take.json was not written is generated again, to the same frames.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from . import PROTOCOL_VERSION, blocks
 from .disk import FileFormatError, write_json, write_whole
-from .files import TAKE_FILE, Shot, Take, frame_names, now, read_take
+from .files import MOVIE_FILE, TAKE_FILE, Shot, Take, frame_names, now, read_take
+
+log = logging.getLogger(__name__)
+
+MakeMovie = Callable[[Sequence[Path], float], bytes]
+"""Makes an MP4 file of PNG files, in order, with so many frames a second."""
 
 _TAKE_FOLDER = re.compile(r"take_(\d{3,6})")
 
@@ -128,6 +134,12 @@ class TakeWriter:
         """Whether every block is written."""
         return self.take.blocks_done >= self.take.blocks_total
 
+    @property
+    def frame_paths(self) -> list[Path]:
+        """The frames that are written, in order; also those of before the take was continued."""
+        names = frame_names(self.take.shot.cameras.frames)[: self.take.frames_done]
+        return [self.folder / name for name in names]
+
     def write_block(
         self,
         frames: Sequence[bytes],
@@ -171,9 +183,22 @@ class TakeWriter:
             state_file(self.folder, block).unlink(missing_ok=True)
         return paths
 
-    def finish(self) -> None:
-        """Say that every frame is there. Raises TakeWriteError."""
-        self._end("finished", "")
+    def finish(self, make_movie: MakeMovie | None = None) -> None:
+        """Write the movie and say that every frame is there. Raises TakeWriteError.
+
+        The frames are what counts: whatever goes wrong with the movie, the take is finished, and its message says
+        why there is none. The movie comes before take.json, so that one killed in between is continued to have it.
+        """
+        message = ""
+        if make_movie is not None:
+            try:
+                movie = make_movie(self.frame_paths, self.take.shot.fps)
+                write_whole(self.folder / MOVIE_FILE, movie, durable=True)
+            except Exception as error:
+                log.info("%s has no movie", self.folder, exc_info=True)
+                reason = _reason(error) if isinstance(error, OSError) else str(error) or type(error).__name__
+                message = f"All frames are there, but {MOVIE_FILE} is not: {reason[:1000].rstrip('.')}."
+        self._end("finished", message)
         state_file(self.folder, self.take.blocks_done).unlink(missing_ok=True)
 
     def cancel(self) -> None:
