@@ -3,7 +3,8 @@
 Each scene is a layout (room, hall, street, garden, table top) filled with random parts, light, and a camera
 move whose end is covered to 55..92 % by its start. Two fifths of them have something that moves, and a second
 camera that sees the same moments. Stored as `capture.store` says, T = 21; in still scenes camera 1 holds
-three views, each repeated seven times. A file that is there already is kept: a run can be taken up again.
+three views, each repeated seven times. With --sparse only five moments of the move are rendered, which is enough
+to train single frames on. A file that is there already is kept: a run can be taken up again.
 """
 
 import argparse
@@ -71,16 +72,19 @@ def build(seed: int, index: int) -> tuple[bpy.types.Object, bpy.types.Object, bo
     raise RuntimeError(f"scene {index} of seed {seed} found no move in 30 tries")
 
 
-def render(path: Path, seed: int, index: int, samples: int) -> str:
+SPARSE = FRAMES[[0, 8, 13, 17, 20]]
+
+
+def render(path: Path, seed: int, index: int, samples: int, frames: np.ndarray) -> str:
     """Build and render one scene into `path`; returns what it was."""
     shot, reference, moving, layout = build(seed, index)
     studio = capture.Studio(samples)
-    first = [studio.render(shot, frame) for frame in FRAMES]
+    first = [studio.render(shot, frame) for frame in frames]
     if moving:
-        second = [studio.render(reference, frame) for frame in FRAMES]
+        second = [studio.render(reference, frame) for frame in frames]
     else:
         three = [studio.render(reference, frame) for frame in FRAMES[::7]]
-        second = [view for view in three for _ in range(7)]
+        second = [three[3 * place // len(frames)] for place in range(len(frames))]
     capture.store(path, [first, second], moving)
     return f"{layout}{' moving' if moving else ''}"
 
@@ -90,6 +94,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--count", type=int, default=80)
     parser.add_argument("--seed", type=int, default=5)
+    parser.add_argument("--sparse", action="store_true", help="only a few moments of each move")
     parser.add_argument("--samples", type=int, default=6)
     arguments = parser.parse_args()
     for index in range(arguments.count):
@@ -97,7 +102,7 @@ def main() -> None:
         if path.exists():
             continue
         start = time.perf_counter()
-        what = render(path, arguments.seed, index, arguments.samples)
+        what = render(path, arguments.seed, index, arguments.samples, SPARSE if arguments.sparse else FRAMES)
         print(f"{path.name}: {what}, {time.perf_counter() - start:.1f} s", flush=True)
 
 

@@ -1,6 +1,7 @@
 """Sequences: what a file holds, how one is made, how it is written and read.
 
-A sequence is a .npz without pickles, of K = 2 cameras over T = 21 frames at 144 x 256:
+A sequence is a .npz without pickles, of K = 2 cameras over T = 21 frames at 144 x 256 (T = 5 moments of the
+same move where only SPARSE ones are asked for: more scenes in the same time, for what is trained on single frames):
 
     colour           uint8 (K,T,H,W,3)   sRGB
     depth            float32 (K,T,H,W)   planar z in metres at pixel centres, inf is sky
@@ -18,6 +19,7 @@ little; often it starts where camera 0 starts.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -27,6 +29,9 @@ from .layout import make_scene
 from .moves import FRAMES, STILL_SHARE, Move, covered, draw_move
 from .raster import Rasteriser
 from .scene import Scene
+
+SPARSE = (0, 8, 13, 17, 20)
+"""Moments of a move that show about equally large steps of what it uncovers."""
 
 
 @dataclass
@@ -178,7 +183,9 @@ def second_camera(
     return np.repeat(cameras[:1], len(cameras), 0), np.repeat(lenses[:1], len(lenses), 0)
 
 
-def make_sequence(raster: Rasteriser, seed: int, index: int) -> Sequence:
+def make_sequence(
+    raster: Rasteriser, seed: int, index: int, times: Iterable[int] = range(FRAMES)
+) -> Sequence:
     """Sequence `index` of `seed`; the same whenever and wherever it is made with the same renderer."""
     for attempt in range(20):
         rng = np.random.default_rng((seed, index, attempt))
@@ -188,7 +195,7 @@ def make_sequence(raster: Rasteriser, seed: int, index: int) -> Sequence:
             move, amount = choose_moves(rng, raster, scene)
         except ValueError:
             continue
-        sequence = record(rng, raster, scene, move, amount)
+        sequence = record(rng, raster, scene, move, amount, list(times))
         if (sequence.depth[:1] < 0.4).mean((2, 3)).max() < 0.2:  # else something walked into the camera
             return sequence
     raise RuntimeError(f"no usable view in 20 scenes (seed {seed}, index {index})")
@@ -202,17 +209,17 @@ def expose(rng, raster: Rasteriser, scene: Scene, intrinsics: np.ndarray, camera
         raster.expose(float(scene.light.exposure * np.clip(wanted / max(mean, 0.02), 0.3, 3.0) ** 1.1))
 
 
-def record(rng, raster: Rasteriser, scene: Scene, move: Move, amount: float) -> Sequence:
-    """Draw both cameras at all times."""
+def record(rng, raster: Rasteriser, scene: Scene, move: Move, amount: float, times: list[int]) -> Sequence:
+    """Draw both cameras at `times`."""
     cameras, lenses = move.path(amount)
     raster.prepare(cameras, lenses)
     other = second_camera(rng, raster, scene, move, cameras, lenses)
-    cameras, lenses = np.stack([cameras, other[0]]), np.stack([lenses, other[1]])
+    cameras, lenses = np.stack([cameras, other[0]])[:, times], np.stack([lenses, other[1]])[:, times]
     cameras, lenses = cameras.astype(np.float32).astype(float), lenses.astype(np.float32).astype(float)
     raster.prepare(cameras.reshape(-1, 4, 4), lenses.reshape(-1, 3, 3))
     expose(rng, raster, scene, lenses[0, 0], cameras[0, 0])
     frames: list[list] = [[], []]
-    for t in range(FRAMES):
+    for t, time in enumerate(times):
         for k in range(2):
             same = (
                 t > 0
@@ -222,11 +229,11 @@ def record(rng, raster: Rasteriser, scene: Scene, move: Move, amount: float) -> 
             if same and not scene.dynamic:
                 frames[k].append(frames[k][-1])
             else:
-                frames[k].append(raster.frame(lenses[k, t], cameras[k, t], float(t)))
+                frames[k].append(raster.frame(lenses[k, t], cameras[k, t], float(time)))
     colour = np.stack([[f[0] for f in row] for row in frames])
     depth = np.stack([[f[1] for f in row] for row in frames]).astype(np.float32)
-    coverage = np.zeros((2, FRAMES), np.float32)
-    for t in range(FRAMES):
+    coverage = np.zeros((2, len(times)), np.float32)
+    for t in range(len(times)):
         for row, (k, s) in enumerate(((0, 0), (1, t))):
             coverage[row, t] = covered(
                 depth[k, s], cameras[k, s], lenses[k, s], depth[0, t], cameras[0, t], lenses[0, t]
