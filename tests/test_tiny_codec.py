@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from backend.codec.tiny import TinyCodec, TinyCodecConfig
-from backend.training.codec import principal_components
+from backend.codec.tiny import GROUP, PATCH, TinyCodec, TinyCodecConfig, cosines
+from backend.training.codec import principal_components, step_error
 from backend.training.examples import pictures
 
 SMALL = TinyCodecConfig(latent_channels=12, widths=(16, 12, 8), blocks=(1, 1, 1))
@@ -55,6 +55,36 @@ def test_saved_and_loaded_it_decodes_alike(codec, tmp_path):
     assert loaded.config == codec.config
     assert (loaded.decoder().push(latents) - codec.decoder().push(latents)).abs().max() < 0.05
     assert torch.equal(loaded.basis, codec.basis)
+
+
+@torch.no_grad()
+def test_what_stands_still_comes_back_still_and_what_moves_moves():
+    """With components apart for each frequency in time, and whatever weights the network has."""
+    torch.manual_seed(1)
+    codec = TinyCodec(SMALL)
+    patterns = torch.linalg.qr(torch.randn(192, 12)).Q.T
+    frequency = torch.tensor([0] * 8 + [1, 1, 2, 3])
+    basis = torch.einsum("n t, n v -> n t v", cosines(GROUP)[frequency], patterns).flatten(1)
+    codec.load_state_dict({"basis": basis, "scale": torch.ones(12)}, strict=False)
+    for parameter in codec.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    codec.eval()
+    still = torch.rand(1, 1, 3, 32, 64).expand(1, 21, 3, 32, 64) * 2 - 1
+    frames = codec.decoder().push(codec.encoder().push(still))
+    assert frames.diff(dim=1).abs().max() < 1e-5
+    moving = still.clone()
+    moving[:, 9:, :, :8, :8] += torch.rand(1, 12, 3, 8, 8)
+    frames = codec.decoder().push(codec.encoder().push(moving))
+    assert frames[:, 9:, :, :8, :8].diff(dim=1).abs().max() > 0.05
+    assert frames[:, 9:13, ..., 32:].diff(dim=1).abs().max() < 1e-5  # far from what moves
+
+
+def test_a_step_across_a_border_counts_more():
+    error = torch.zeros(1, 8, 3, 16, 32)
+    error[..., 8:] = 1  # from patch to patch
+    inside = error.roll(3, dims=-1)
+    inside[..., :3] = 0
+    assert step_error(error, -1, PATCH) > 3 * step_error(inside, -1, PATCH)
 
 
 def test_principal_components_are_orthonormal_and_keep_what_varies(tmp_path):

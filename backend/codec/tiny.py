@@ -2,15 +2,16 @@
 
 Geometry of the release: 8x in space, 4x in time, frame 0 alone. Encoder: a group of 4 frames is cut into 8x8
 patches, and each patch (4*8*8*3 = 768 numbers) is projected on the first C principal components of such patches
-(measured over the training scenes); frame 0 counts as a group of itself four times. The projection is linear and
-nearly orthonormal, so an error in latents is an error in pixels of the same size. Decoder: the same basis turned
-round, plus a small convolutional network that also sees the latent before, which removes the patch grid and restores
-what the basis dropped.
+(measured over the training scenes, apart for each frequency in time, so that what stands still comes back still);
+frame 0 counts as a group of itself four times. The projection is linear and nearly orthonormal, so an error in
+latents is an error in pixels of the same size. Decoder: the same basis turned round, plus a small convolutional
+network that also sees the latent before, which removes the patch grid and restores what the basis dropped.
 
     push(frames (B, F, 3, H, W) in [-1, 1])  F = 1 + 4k first, 4k later -> latents (B, G, C, H/8, W/8)
     push(latents (B, G, C, h, w)) -> frames (B, 1 + 4(G-1) first, 4G later, 3, 8h, 8w)
 """
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,6 +23,15 @@ from torch import Tensor, nn
 
 GROUP = 4  # frames in a latent
 PATCH = 8  # pixels across a latent
+STILL = 0.05  # mean square of a latent's moving components below which a patch counts as still
+
+
+def cosines(length: int) -> Tensor:
+    """Orthonormal cosine transform over `length` frames (length, length), a row a frequency; the first is constant."""
+    angles = torch.outer(torch.arange(length), torch.arange(length) + 0.5) * (math.pi / length)
+    waves = angles.double().cos() * (2 / length) ** 0.5
+    waves[0] *= 0.5**0.5
+    return waves.float()
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,7 @@ class TinyCodec(nn.Module):
     basis: Tensor
     mean: Tensor
     scale: Tensor
+    waves: Tensor
 
     def __init__(self, config: TinyCodecConfig):
         super().__init__()
@@ -61,6 +72,7 @@ class TinyCodec(nn.Module):
         self.register_buffer("basis", torch.zeros(channels, values))
         self.register_buffer("mean", torch.zeros(values))
         self.register_buffer("scale", torch.ones(channels))
+        self.register_buffer("waves", cosines(GROUP), persistent=False)
         deep, middle, shallow = config.widths
         self.stem = nn.Conv2d(2 * channels, deep, 3, padding=1)
         self.deep = nn.Sequential(*(ResidualBlock(deep) for _ in range(config.blocks[0])))
@@ -96,7 +108,24 @@ class TinyCodec(nn.Module):
         x = self.middle(F.pixel_shuffle(self.to_middle(x), 2))
         x = self.shallow(F.pixel_shuffle(self.to_shallow(x), 2))
         detail = F.pixel_shuffle(self.head(F.silu(x)), 2).to(latents.dtype)
-        return rearrange(self.linear_decode(latents) + detail, "n (t c) h w -> n t c h w", t=GROUP)
+        still, moving = rearrange(detail, "n (k c) h w -> n k c h w", k=GROUP).split([1, GROUP - 1], dim=1)
+        waved = torch.cat([still, moving * self.motion(latents).unsqueeze(1)], dim=1)
+        linear = rearrange(self.linear_decode(latents), "n (t c) h w -> n t c h w", t=GROUP)
+        return linear + torch.einsum("k t, n k c h w -> n t c h w", self.waves, waved)
+
+    def motion(self, latents: Tensor) -> Tensor:
+        """0 where a patch and its neighbours stand still, rising to 1 with what moves: (N, C, h, w) -> (N, 1, 8h, 8w).
+
+        The network adds its detail frequency by frequency in time, and this bounds all but the constant one: a
+        network alone leaves a shimmer, too small for its loss to notice, on what stands still.
+        """
+        constant = (
+            rearrange(self.basis, "c (t v) -> c t v", t=GROUP).sum(dim=1).square().sum(dim=1) > GROUP / 2
+        )
+        energy = (latents.square() * ~constant[:, None, None]).mean(dim=1, keepdim=True)
+        near = F.max_pool2d(energy, 3, stride=1, padding=1)
+        gate = 1 - torch.exp(-near / STILL)
+        return F.interpolate(gate, scale_factor=PATCH, mode="bilinear", align_corners=False)
 
     def encoder(self) -> "TinyEncoder":
         return TinyEncoder(self)

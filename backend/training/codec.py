@@ -1,8 +1,9 @@
 """Training of tiny's autoencoder: principal components in closed form, then the decoder by gradient descent.
 
-    python -m backend.training.codec --data DIR [DIR ...] --run DIR --minutes 30
+    python -m backend.training.codec --data DIR [DIR ...] --test DIR --run DIR --minutes 30 [--start FILE]
 
-Resumes from RUN/codec.pt. Writes RUN/codec.safetensors (the averaged weights) at every checkpoint.
+Resumes from RUN/codec.pt; a new run may start from another's weights, whose basis it keeps. Writes
+RUN/codec.safetensors (the averaged weights) at every checkpoint.
 """
 
 import argparse
@@ -13,14 +14,15 @@ import torch
 from einops import rearrange, repeat
 from torch import Tensor
 
-from ..codec.tiny import GROUP, PATCH, TinyCodec, TinyCodecConfig
+from ..codec.tiny import GROUP, PATCH, TinyCodec, TinyCodecConfig, cosines
 from .examples import Sequence, graded, pictures
 from .runs import Average, Clock, cosine, load_checkpoint, save_checkpoint
 
-CROP = 96  # pixels; a crop is two groups long, so that the decoder has a latent before
-BATCH = 8
+CROP = 96  # pixels
+GROUPS = 3  # of a crop: the first only comes before, and from the second to the third a stream must not jump
+BATCH = 6
 LEARNING_RATE = 8e-4
-HELD_OUT = {f"scene_001_{5000 + index:06d}" for index in range(12)}
+BORDER_WEIGHT = 4.0  # of a step from patch to patch or from group to group
 SCALE_POWER = 0.5  # 0: latents are plain components, 1: every component has unit variance
 
 
@@ -31,38 +33,50 @@ def sequence_files(folders: list[Path]) -> list[Path]:
 
 
 def principal_components(files: list[Path], channels: int, rng: np.random.Generator) -> dict[str, Tensor]:
-    """Mean, first components and their scale over 4-frame 8x8 patches of `files`, frame 0's groups among them."""
-    values = GROUP * 3 * PATCH * PATCH
-    total, mean = 0, torch.zeros(values, dtype=torch.float64)
-    scatter = torch.zeros(values, values, dtype=torch.float64)
+    """Mean, first components and their scale over 4-frame 8x8 patches of `files`, frame 0's groups among them.
+
+    Components are sought apart for each frequency in time, and the largest of all are taken. Components of whole
+    patches mix frequencies by chance, and a patch that stands still comes back with a shimmer of period 4.
+    """
+    waves = cosines(GROUP).double()
+    total, mean = 0, torch.zeros(GROUP, 3 * PATCH * PATCH, dtype=torch.float64)
+    scatter = torch.zeros(GROUP, 3 * PATCH * PATCH, 3 * PATCH * PATCH, dtype=torch.float64)
     for path in files:
         sequence = Sequence.load(path)
         frames = pictures(graded(sequence.colour[0], rng) if rng.random() < 0.5 else sequence.colour[0])
         alone = repeat(frames[:1], "1 c h w -> 1 t c h w", t=GROUP)
         groups = torch.cat([alone, rearrange(frames[1:], "(g t) c h w -> g t c h w", t=GROUP)])
-        patches = rearrange(groups, "g t c (h p) (w q) -> (g h w) (t c p q)", p=PATCH, q=PATCH).double()
-        total += len(patches)
-        mean += patches.sum(0)
-        scatter += patches.T @ patches
+        patches = rearrange(groups, "g t c (h p) (w q) -> t (g h w) (c p q)", p=PATCH, q=PATCH)
+        waved = torch.einsum("k t, t n v -> k n v", waves.float(), patches)
+        total += waved.shape[1]
+        mean += waved.sum(1)
+        scatter += waved.mT @ waved
     mean /= total
-    variance, vectors = torch.linalg.eigh(scatter / total - torch.outer(mean, mean))
-    deviation = variance.flip(0)[:channels].clamp(min=1e-12).sqrt()
+    mean[1:] = 0  # time may run either way
+    variance, vectors = torch.linalg.eigh(scatter / total - mean[:, :, None] * mean[:, None, :])
+    order = variance.flatten().argsort(descending=True)[:channels]
+    frequency, place = order // variance.shape[1], order % variance.shape[1]
+    basis = torch.einsum("n t, n v -> n t v", waves[frequency], vectors[frequency, :, place]).flatten(1)
+    deviation = variance.flatten()[order].clamp(min=1e-12).sqrt()
     scale = deviation**SCALE_POWER
     scale *= (deviation / scale).square().mean().sqrt()  # latents of unit variance on the whole
-    return {"basis": vectors.flip(1)[:, :channels].T.float(), "mean": mean.float(), "scale": scale.float()}
+    centre = torch.einsum("k t, k v -> t v", waves, mean).flatten()
+    return {"basis": basis.float(), "mean": centre.float(), "scale": scale.float()}
 
 
 def draw_batch(sequences: list[np.ndarray], rng: np.random.Generator) -> Tensor:
-    """Crops (B, 2, 4, 3, CROP, CROP): two groups in a row of sequences drawn at random; every 8th starts a stream."""
+    """Crops (B, GROUPS, 4, 3, CROP, CROP) of sequences drawn at random; every 8th starts a stream, or stands still."""
     crops = []
     for _ in range(BATCH):
         colour = sequences[rng.integers(len(sequences))]
         top, left = rng.integers(0, colour.shape[1] - CROP + 1), rng.integers(0, colour.shape[2] - CROP + 1)
         if rng.random() < 1 / 8:
-            frames = np.concatenate([np.repeat(colour[:1], GROUP, 0), colour[1 : 1 + GROUP]])
+            frames = np.concatenate([np.repeat(colour[:1], GROUP, 0), colour[1 : 1 + (GROUPS - 1) * GROUP]])
         else:
-            start = 1 + rng.integers(0, colour.shape[0] - 2 * GROUP)
-            frames = colour[start : start + 2 * GROUP]
+            start = 1 + rng.integers(0, colour.shape[0] - GROUPS * GROUP)
+            frames = colour[start : start + GROUPS * GROUP]
+        if rng.random() < 1 / 8:
+            frames = np.repeat(frames[:1], len(frames), 0)
         frames = frames[:, top : top + CROP, left : left + CROP]
         if rng.random() < 0.5:
             frames = frames[:, :, ::-1]
@@ -73,19 +87,39 @@ def draw_batch(sequences: list[np.ndarray], rng: np.random.Generator) -> Tensor:
 
 
 def reconstruction_loss(decoded: Tensor, truth: Tensor) -> Tensor:
-    """Squared error, plus the error of pixel-to-pixel steps, which is where blur and patch grids show."""
+    """Squared error of frames (B, F, 3, H, W), plus that of steps from pixel to pixel and from frame to frame.
+
+    The steps are where blur shows, and, from patch to patch and from group to group, a grid and a flicker.
+    """
     error = decoded - truth
-    across, down = error.diff(dim=-1), error.diff(dim=-2)
+    across, down, later = (
+        step_error(error, dim, period) for dim, period in ((-1, PATCH), (-2, PATCH), (1, GROUP))
+    )
     charbonnier = (error.square() + 1e-4).sqrt().mean()
-    return error.square().mean() + 0.5 * (across.square().mean() + down.square().mean()) + 0.03 * charbonnier
+    return error.square().mean() + 0.5 * (across + down + later) + 0.03 * charbonnier
 
 
-def decode_pair(codec: TinyCodec, groups: Tensor, noise: float) -> Tensor:
-    """Second group of each pair (B, 2, 4, 3, H, W) decoded after the first; `noise` on both, as a generator errs."""
+def step_error(error: Tensor, dim: int, period: int) -> Tensor:
+    """Mean squared error of steps along `dim`, those from one `period` to the next counted BORDER_WEIGHT times."""
+    steps = error.diff(dim=dim).square().movedim(dim, -1)
+    weights = torch.ones(steps.shape[-1])
+    weights[period - 1 :: period] = BORDER_WEIGHT
+    return (steps * weights).mean() / weights.mean()
+
+
+def decode_crops(codec: TinyCodec, groups: Tensor, noise: float) -> Tensor:
+    """Frames (B, F, 3, H, W) of all groups (B, GROUPS, 4, 3, H, W) but the first, each decoded after the one before.
+
+    `noise` is added to the latents: a generator errs, too.
+    """
     latents = codec.encode_groups(groups)
     latents = latents + noise * torch.randn_like(latents)
+    after, before = (
+        rearrange(part, "b g c h w -> (b g) c h w") for part in (latents[:, 1:], latents[:, :-1])
+    )
     with torch.autocast("cpu", torch.bfloat16):
-        return codec.decode_latents(latents[:, 1], latents[:, 0])
+        decoded = codec.decode_latents(after, before)
+    return rearrange(decoded, "(b g) t c h w -> b (g t) c h w", b=len(groups))
 
 
 @torch.no_grad()
@@ -103,17 +137,24 @@ def evaluate(codec: TinyCodec, sequences: list[np.ndarray]) -> tuple[float, floa
     return tuple(-10 * float(np.log10(np.mean(errors))) for errors in (linear, decoded))  # type: ignore[return-value]
 
 
-def train(folders: list[Path], run: Path, minutes: float, config: TinyCodecConfig, seed: int = 0) -> None:
-    """Train on the sequences of `folders`, which may grow meanwhile, but for HELD_OUT: those give the log's PSNR."""
+def train(
+    folders: list[Path],
+    test: Path,
+    run: Path,
+    minutes: float,
+    config: TinyCodecConfig,
+    start: Path | None = None,
+    seed: int = 0,
+) -> None:
+    """Train on the sequences of `folders`, which may grow meanwhile; those in `test` give the log's PSNR."""
     run.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
-    codec = TinyCodec(config)
+    codec = TinyCodec(config) if start is None else TinyCodec.load(start).train()
     files = sequence_files(folders)
-    tests = [Sequence.load(path).colour[0] for path in files if path.stem in HELD_OUT]
-    files = [path for path in files if path.stem not in HELD_OUT]
+    tests = [Sequence.load(path).colour[0] for path in sequence_files([test])]
     checkpoint = load_checkpoint(run / "codec.pt")
-    if checkpoint is None:
+    if checkpoint is None and start is None:
         measured = principal_components(
             list(rng.permutation(np.array(files))[:150]), config.latent_channels, rng
         )
@@ -134,7 +175,8 @@ def train(folders: list[Path], run: Path, minutes: float, config: TinyCodecConfi
             group["lr"] = LEARNING_RATE * cosine(clock.seconds / (minutes * 60))
         groups = draw_batch(sequences, rng)
         noise = float(rng.random() < 0.7) * float(rng.uniform(0, 0.3))
-        loss = reconstruction_loss(decode_pair(codec, groups, noise), groups[:, 1])
+        truth = rearrange(groups[:, 1:], "b g t c h w -> b (g t) c h w")
+        loss = reconstruction_loss(decode_crops(codec, groups, noise), truth)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(codec.parameters(), 1.0)
@@ -143,15 +185,13 @@ def train(folders: list[Path], run: Path, minutes: float, config: TinyCodecConfi
         average.update(codec, step)
         losses.append(loss.item())
         if step % 200 == 0 or clock.seconds >= minutes * 60:
-            averaged = TinyCodec(config)
+            averaged = TinyCodec(codec.config)
             averaged.load_state_dict(codec.state_dict())
             average.copy_to(averaged)
             linear, decoded = evaluate(averaged, tests)
             clock.report(step=step, loss=float(np.mean(losses)), psnr_linear=linear, psnr=decoded)
             losses.clear()
-            new = [
-                path for path in sequence_files(folders) if path.stem not in HELD_OUT and path not in files
-            ]
+            new = [path for path in sequence_files(folders) if path not in files]
             sequences += [Sequence.load(path).colour[0] for path in new]
             files += new
             averaged.save(run / "codec.safetensors")
@@ -172,12 +212,16 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders of sequences")
+    parser.add_argument(
+        "--test", type=Path, required=True, help="folder of sequences for the log's figures only"
+    )
+    parser.add_argument("--start", type=Path, help="codec.safetensors to start from")
     parser.add_argument("--run", type=Path, required=True, help="folder of checkpoints")
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--channels", type=int, default=TinyCodecConfig.latent_channels)
     arguments = parser.parse_args()
     config = TinyCodecConfig(latent_channels=arguments.channels)
-    train(arguments.data, arguments.run, arguments.minutes, config)
+    train(arguments.data, arguments.test, arguments.run, arguments.minutes, config, arguments.start)
 
 
 if __name__ == "__main__":
