@@ -1,9 +1,9 @@
 """Presets: which sets of weights there are, what each is good for, and how it is loaded.
 
-    Presets().all()  ->  Presets().load("tiny")  ->  LoadedPreset(preset, dit, codec, digest)
+    Presets().all()  ->  Presets().load("tiny")  ->  LoadedPreset(preset, dit, codec, completion, digest)
 
 `tiny` ships in backend/weights/tiny: generator.safetensors (its configuration in the metadata),
-codec.safetensors, and preset.json with what a user interface needs to know of it.
+codec.safetensors, completion.safetensors, and preset.json with what a user interface needs to know of it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from .codec.base import Codec
+from .constraint.completion import Completion
 from .device import Device, default_device
 from .model import CausalDiT, GeneratorConfig
 from .protocol.disk import FileFormatError, read_json
@@ -24,6 +25,7 @@ from .protocol.fields import Fields
 
 WEIGHTS = Path(__file__).parent / "weights"
 GENERATOR_FILE, CODEC_FILE = "generator.safetensors", "codec.safetensors"
+COMPLETION_FILE = "completion.safetensors"
 
 
 class PresetError(Exception):
@@ -35,7 +37,7 @@ class Preset:
     """A set of weights with its resolution.
 
     width, height: the size it was made for. multiple: sizes must be a multiple of this.
-    text: whether it reads the prompt. hole_fill: whether the generator is given a render with filled holes.
+    text: whether it reads the prompt.
     why_not: why it cannot be used here; empty when it can.
     """
 
@@ -46,7 +48,6 @@ class Preset:
     multiple: int
     text: bool
     keep_reference_detail: bool
-    hole_fill: bool
     why_not: str = ""
 
     @property
@@ -59,11 +60,15 @@ class Preset:
 
 @dataclass(frozen=True)
 class LoadedPreset:
-    """A preset whose weights are in memory. `digest` changes with the weights."""
+    """A preset whose weights are in memory. `digest` changes with the weights.
+
+    completion: what completes a render's holes before the generator gets it; None where it gets them as they are.
+    """
 
     preset: Preset
     dit: CausalDiT
     codec: Codec
+    completion: Completion | None
     digest: str
     device: Device
 
@@ -109,28 +114,30 @@ def _describe_tiny(folder: Path) -> Preset:
         read = Fields("preset.json", read_json(folder / "preset.json"), "inspatio-preset")
         label, multiple = read.text("label", 100), read.integer("multiple", 16, 256)
         width, height = read.integer("width", 16, 4096), read.integer("height", 16, 4096)
-        detail, fill = read.boolean("keep_reference_detail"), read.boolean("hole_fill")
-        for name in (GENERATOR_FILE, CODEC_FILE):
+        detail = read.boolean("keep_reference_detail")
+        for name in (GENERATOR_FILE, CODEC_FILE, COMPLETION_FILE):
             if not (folder / name).is_file():
                 raise FileFormatError(f"{name} is missing in {folder}")
     except FileFormatError as error:
         why_not = f"The weights of tiny are missing or broken ({error}): install the extension again."
-        return Preset("tiny", "Tiny", 256, 144, 16, False, True, True, why_not)
-    return Preset("tiny", label, width, height, multiple, False, detail, fill)
+        return Preset("tiny", "Tiny", 256, 144, 16, False, True, why_not)
+    return Preset("tiny", label, width, height, multiple, False, detail)
 
 
 def _not_yet(preset_id: str, label: str) -> Preset:
     why_not = f"{label} cannot be loaded by this version yet: use Tiny."
-    return Preset(preset_id, label, 832, 480, 16, True, False, False, why_not)
+    return Preset(preset_id, label, 832, 480, 16, True, False, why_not)
 
 
 def _load_tiny(preset: Preset, folder: Path, device: Device) -> LoadedPreset:
-    """The generator and the autoencoder of `tiny` from a folder. Raises PresetError."""
+    """Generator, autoencoder and completion of `tiny` from a folder. Raises PresetError."""
     from safetensors import SafetensorError, safe_open
 
     from .codec.tiny import TinyCodec
 
-    generator, codec_file = folder / GENERATOR_FILE, folder / CODEC_FILE
+    files = generator, codec_file, completion_file = [
+        folder / name for name in (GENERATOR_FILE, CODEC_FILE, COMPLETION_FILE)
+    ]
     try:
         with safe_open(generator, "pt") as file:
             config = GeneratorConfig(**json.loads((file.metadata() or {})["config"]))
@@ -139,13 +146,15 @@ def _load_tiny(preset: Preset, folder: Path, device: Device) -> LoadedPreset:
             dit = CausalDiT(config)
         dit.load_state_dict(tensors, strict=True, assign=True)
         codec = TinyCodec.load(codec_file, device.dtype)
+        completion = Completion.load(completion_file)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise PresetError(
             f"The weights of tiny in {folder} are missing or broken ({error}): install again."
         ) from error
     dit = dit.to(device.torch_device, device.dtype).eval().requires_grad_(False)
     codec = codec.to(device.torch_device).requires_grad_(False)
-    return LoadedPreset(preset, dit, codec, digest_files(generator, codec_file), device)
+    completion = completion.to(device.torch_device).set_dtype(device.dtype).requires_grad_(False)
+    return LoadedPreset(preset, dit, codec, completion, digest_files(*files), device)
 
 
 def digest_files(*files: Path) -> str:

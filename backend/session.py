@@ -3,7 +3,8 @@
 One block of tiny at 256x144, n = 9 frames first, then 12:
 
     cameras (n)                      -> render: colour (n,3,144,256) with holes, known (n,144,256)     constraint
-    filled render, known             -> render latents (1,3,C,18,32), mask latents (1,3,4,18,32)       encode
+    render, holes completed          -> picture (n,3,144,256)                                         complete
+    picture, known                   -> render latents (1,3,C,18,32), mask latents (1,3,4,18,32)       encode
     reference at these times         -> reference latents (1,3,C,18,32)                                 encode
     reference | previous prediction  -> cache                                                           prefill
     noise of (seed, block)           -> latents (1,3,C,18,32) in four steps                             denoise
@@ -29,7 +30,6 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from .constraint.fill import fill_holes
 from .constraint.mask import mask_latents
 from .constraint.splat import Render
 from .constraint.views import choose_views
@@ -131,7 +131,9 @@ class Session:
                 self._height,
                 self._width,
             )
-            picture = fill_holes(render) if self._preset.preset.hole_fill else render.colour
+        with clock.stage("complete"):
+            completion = self._preset.completion
+            picture = render.colour if completion is None else completion.complete(render)
         with clock.stage("encode"):
             render_latents = self._encoder.push(picture[None].to(device))
             mask = mask_latents(render.known, first=block == 0)[None].to(device)
@@ -264,7 +266,9 @@ def _interruptible(preset: LoadedPreset, cancelled: Cancel) -> Iterator[None]:
         if cancelled():
             raise Cancelled
 
-    networks = [network for network in (preset.dit, preset.codec) if isinstance(network, nn.Module)]
+    networks = [
+        network for network in (preset.dit, preset.codec, preset.completion) if isinstance(network, nn.Module)
+    ]
     hooks = [module.register_forward_pre_hook(check) for network in networks for module in network.modules()]
     try:
         yield

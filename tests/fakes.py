@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import save_file
 
 from backend.codec.tiny import TinyCodec, TinyCodecConfig
+from backend.constraint.completion import Completion, CompletionConfig
 from backend.model import CausalDiT, GeneratorConfig
 from backend.model.sampler import Cancelled
 from backend.presets import LoadedPreset, Presets
@@ -47,6 +48,9 @@ def small_presets(folder: Path) -> Presets:
     codec.basis.copy_(torch.linalg.qr(torch.randn(768, 8)).Q.T)
     torch.nn.init.normal_(codec.head.weight, std=0.02)
     codec.save(target / "codec.safetensors")
+    completion = Completion(CompletionConfig((16, 16, 16, 16), (1, 1, 1, 1)))
+    torch.nn.init.normal_(completion.head.weight, std=0.02)
+    completion.save(target / "completion.safetensors")
     described = {
         "format": "inspatio-preset",
         "version": 1,
@@ -55,7 +59,6 @@ def small_presets(folder: Path) -> Presets:
         "height": 48,
         "multiple": 16,
         "keep_reference_detail": True,
-        "hole_fill": True,
     }
     (target / "preset.json").write_text(json.dumps(described))
     return Presets(folder)

@@ -15,7 +15,18 @@ shipped = pytest.mark.skipif(
     not Presets().all()[0].available, reason="the weights of tiny are not in this checkout"
 )
 
-STAGES = {"render", "encode", "prefill", "denoise", "decode", "finish", "png", "transfer", "write"}
+STAGES = {
+    "render",
+    "complete",
+    "encode",
+    "prefill",
+    "denoise",
+    "decode",
+    "finish",
+    "png",
+    "transfer",
+    "write",
+}
 
 
 @shipped

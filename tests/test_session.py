@@ -61,7 +61,9 @@ def test_blocks_have_9_frames_then_12(preset: LoadedPreset, worlds: dict[str, Wo
     assert all(block.frames.dtype == np.uint8 for block in blocks)
     assert [len(block.coverage) for block in blocks] == [9, 12, 12]
     assert all(0 < share <= 1 for block in blocks for share in block.coverage)
-    assert {"render", "encode", "prefill", "denoise", "decode", "finish"} == set(blocks[0].milliseconds)
+    assert {"render", "complete", "encode", "prefill", "denoise", "decode", "finish"} == set(
+        blocks[0].milliseconds
+    )
     assert session.next_block == 3
 
 
@@ -265,7 +267,9 @@ def test_presets_that_cannot_be_had_say_why(presets: Presets, tmp_path: Path) ->
         Presets(tmp_path / "nowhere").load("tiny")
 
 
-@pytest.mark.parametrize("name", ["generator.safetensors", "codec.safetensors", "preset.json"])
+@pytest.mark.parametrize(
+    "name", ["generator.safetensors", "codec.safetensors", "completion.safetensors", "preset.json"]
+)
 def test_broken_weights_say_so(tmp_path: Path, name: str) -> None:
     presets = small_presets(tmp_path)
     path = tmp_path / "tiny" / name

@@ -19,7 +19,7 @@ import torch
 from ..constraint.fill import fill_holes
 from ..constraint.splat import Render
 from ..context import render_world
-from ..presets import load_preset
+from ..presets import LoadedPreset, load_preset
 from ..protocol.blocks import blocks_of
 from ..session import CameraBlock, Session
 from ..world import World
@@ -39,6 +39,7 @@ class SceneResult:
     psnr_hole_finished: float
     psnr_hole_telea: float
     psnr_hole_fill: float
+    psnr_hole_completed: float
     ssim_hole: float
     ssim_hole_telea: float
     psnr_covered: float
@@ -79,11 +80,11 @@ def warp_of(sequence: Sequence) -> Render:
     )
 
 
-def generate(sequence: Sequence, preset_id: str, keep_reference_detail: bool, seed: int) -> np.ndarray:
+def generate(sequence: Sequence, preset: LoadedPreset, keep_reference_detail: bool, seed: int) -> np.ndarray:
     """The sequence's camera 0 move through a Session: uint8 (T, H, W, 3)."""
     height, width = sequence.colour.shape[2:4]
     session = Session(
-        load_preset(preset_id),
+        preset,
         world_of(sequence),
         width,
         height,
@@ -107,15 +108,16 @@ def to_codes(colour: torch.Tensor) -> np.ndarray:
     return ((colour.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
 
 
-def evaluate_scene(path: Path, preset_id: str, seed: int, out: Path) -> SceneResult:
+def evaluate_scene(path: Path, preset: LoadedPreset, seed: int, out: Path) -> SceneResult:
     sequence = Sequence.load(path)
     render = warp_of(sequence)
     known = render.known.numpy()
     truth, warp = sequence.colour[0], to_codes(render.colour)
     inpainted = np.stack([telea(frame, mask) for frame, mask in zip(warp, known, strict=True)])
     filled = to_codes(fill_holes(render))
-    generated = generate(sequence, preset_id, False, seed)
-    finished = generate(sequence, preset_id, True, seed)
+    completed = filled if preset.completion is None else to_codes(preset.completion.complete(render))
+    generated = generate(sequence, preset, False, seed)
+    finished = generate(sequence, preset, True, seed)
     draw_strip(out / f"{path.stem}.png", known, truth, warp, inpainted, generated, finished)
     unit = {
         name: frames.astype(np.float32) / 255
@@ -124,6 +126,7 @@ def evaluate_scene(path: Path, preset_id: str, seed: int, out: Path) -> SceneRes
             "warp": warp,
             "telea": inpainted,
             "fill": filled,
+            "completed": completed,
             "generated": generated,
             "finished": finished,
         }.items()
@@ -136,6 +139,7 @@ def evaluate_scene(path: Path, preset_id: str, seed: int, out: Path) -> SceneRes
         psnr_hole_finished=psnr(unit["finished"], unit["truth"], ~known),
         psnr_hole_telea=psnr(unit["telea"], unit["truth"], ~known),
         psnr_hole_fill=psnr(unit["fill"], unit["truth"], ~known),
+        psnr_hole_completed=psnr(unit["completed"], unit["truth"], ~known),
         ssim_hole=ssim(unit["generated"], unit["truth"], ~known),
         ssim_hole_telea=ssim(unit["telea"], unit["truth"], ~known),
         psnr_covered=psnr(unit["generated"], unit["truth"], known),
@@ -168,14 +172,15 @@ def mean_of(results: list[SceneResult]) -> dict[str, float]:
 def table(results: list[SceneResult]) -> str:
     """The figures that matter as Markdown, a row a scene and their mean."""
     head = (
-        "| scene | holes | PSNR in holes: Telea | fill | generated | finished | SSIM in holes: Telea | generated "
-        "| PSNR covered: warp | generated | finished | grid / true | flicker / true |\n" + "|---" * 13 + "|"
+        "| scene | holes | PSNR in holes: Telea | fill | completed | generated | finished "
+        "| SSIM in holes: Telea | generated "
+        "| PSNR covered: warp | generated | finished | grid / true | flicker / true |\n" + "|---" * 14 + "|"
     )
     rows = [head]
     for name, r in [(result.scene, asdict(result)) for result in results] + [("**mean**", mean_of(results))]:
         rows.append(
             f"| {name} | {100 * r['hole_share']:.0f} % | {r['psnr_hole_telea']:.2f} | {r['psnr_hole_fill']:.2f} "
-            f"| {r['psnr_hole']:.2f} | {r['psnr_hole_finished']:.2f} "
+            f"| {r['psnr_hole_completed']:.2f} | {r['psnr_hole']:.2f} | {r['psnr_hole_finished']:.2f} "
             f"| {r['ssim_hole_telea']:.3f} | {r['ssim_hole']:.3f} "
             f"| {r['psnr_covered_warp']:.2f} | {r['psnr_covered']:.2f} | {r['psnr_covered_finished']:.2f} "
             f"| {r['grid'] / r['grid_true']:.3f} | {r['flicker'] / max(r['flicker_true'], 1e-9):.2f} |"
@@ -193,8 +198,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("out/evaluation"))
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
+    preset = load_preset(arguments.preset)
     results = [
-        evaluate_scene(path, arguments.preset, arguments.seed, arguments.out)
+        evaluate_scene(path, preset, arguments.seed, arguments.out)
         for path in sorted(arguments.scenes.glob("*.npz"))
     ]
     report = {"mean": mean_of(results), "scenes": [asdict(result) for result in results]}

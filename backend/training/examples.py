@@ -17,7 +17,7 @@ from einops import rearrange
 from torch import Tensor
 
 from ..codec.tiny import TinyCodec
-from ..constraint.fill import fill_holes
+from ..constraint.completion import Completion
 from ..constraint.mask import mask_latents
 from ..constraint.splat import Render, splat_views
 
@@ -136,12 +136,12 @@ def draw_example(sequence: Sequence, rng: np.random.Generator) -> Example:
     return Example(truth, render, reference)
 
 
-def encode_example(example: Example, codec: TinyCodec) -> dict[str, Tensor]:
+def encode_example(example: Example, codec: TinyCodec, completion: Completion) -> dict[str, Tensor]:
     """Latents of an example, float16: truth, render and reference (G, C, h, w), mask (G, 4, h, w)."""
     with torch.inference_mode():
         latents = {
             "truth": codec.encoder().push(example.truth[None])[0],
-            "render": codec.encoder().push(fill_holes(example.render)[None])[0],
+            "render": codec.encoder().push(completion.complete(example.render)[None])[0],
             "reference": codec.encoder().push(example.reference[None])[0],
             "mask": mask_latents(example.render.known, first=True),
         }

@@ -1,7 +1,7 @@
 """Training of tiny's generator: denoising of blocks with the cache, each block after the one before.
 
     python -m backend.training.prepare ... (first)
-    python -m backend.training.generator --latents DIR --codec FILE --run DIR --minutes 60
+    python -m backend.training.generator --latents DIR --test DIR --codec FILE --run DIR --minutes 60
 
 An example is two blocks. The second is denoised after the reference and the first: the truth, roughened, and later
 in the run the model's own answer (Self-Forcing, arXiv 2506.08009, with one step). Noise levels are the four of the
@@ -28,10 +28,8 @@ from .runs import Average, Clock, Masters, cosine, load_checkpoint, save_checkpo
 LEARNING_RATE = 2.5e-3
 WINDOW = (12, 12)  # latents: 96 x 96 pixels for most of the run
 WHOLE_FROM = 0.75  # share of the run after which whole frames are trained on
-HOLE_WEIGHT = 3.0
-HELD_OUT = {
-    f"raster_scene_001_{5000 + index:06d}" for index in range(12)
-}  # sequences for the log's figures only
+HOLE_WEIGHT = 2.0
+FLOOR = 0.02  # of latents of unit variance; below it an error counts as done
 TINY = GeneratorConfig(
     dim=256,
     ffn_dim=768,
@@ -48,20 +46,18 @@ Latents = dict[str, Tensor]
 
 
 class Pool:
-    """Examples in memory, read from a folder that may still be growing; those of HELD_OUT sequences apart."""
+    """Examples in memory, read from a folder that may still be growing."""
 
     def __init__(self, folder: Path):
         self.folder = folder
         self.seen: set[Path] = set()
         self.examples: list[Latents] = []
-        self.held_out: list[Latents] = []
         self.grow()
 
     def grow(self) -> None:
         for path in sorted(set(self.folder.glob("*.safetensors")) - self.seen):
             self.seen.add(path)
-            held = path.stem.rsplit("_", 1)[0] in HELD_OUT
-            (self.held_out if held else self.examples).append(load_file(path))
+            self.examples.append(load_file(path))
 
 
 def draw_batch(
@@ -96,17 +92,28 @@ def pixel_weight(codec: TinyCodec) -> Tensor:
     return (0.5 + 0.5 * counts / counts.mean())[:, None, None]
 
 
-def block_loss(x0: Tensor, batch: Latents, part: slice, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Error of a block's clean latents, and its square in holes over the render's for the log.
-
-    The error is taken as a distance, one a latent pixel, not as its square: a few holes that nobody could have
-    guessed would outweigh all the others, and the answer to doubt would be grey.
-    """
+def block_errors(x0: Tensor, batch: Latents, part: slice, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean squared error of each example's clean latents (B,), weighted by channel: in holes, and elsewhere."""
     square = ((x0 - batch["truth"][:, part]).square() * weight).mean(dim=2)
     hole = (batch["mask"][:, part].mean(dim=2) < 0.5).float()
-    loss = ((square + 1e-3).sqrt() * (1 + (HOLE_WEIGHT - 1) * hole)).mean()
-    before = ((batch["render"][:, part] - batch["truth"][:, part]).square() * weight).mean(dim=2)
-    return loss, ((square * hole).sum() / (before * hole).sum().clamp(min=1e-6)).detach()
+
+    def mean(mask: Tensor) -> Tensor:
+        return (square * mask).sum(dim=(1, 2, 3)) / mask.sum(dim=(1, 2, 3)).clamp(min=1)
+
+    return mean(hole), mean(1 - hole)
+
+
+def block_loss(x0: Tensor, batch: Latents, part: slice, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Error of a block's clean latents as a share of what the render leaves; also that share in holes for the log.
+
+    As shares, example by example, since the figure of merit is decibels: a few holes that nobody could have guessed
+    would outweigh all the others.
+    """
+    hole, covered = block_errors(x0, batch, part, weight)
+    with torch.no_grad():
+        hole_before, covered_before = block_errors(batch["render"][:, part], batch, part, weight)
+    loss = HOLE_WEIGHT * hole / (hole_before + FLOOR) + covered / (covered_before + FLOOR)
+    return loss.mean(), (hole.sum() / hole_before.sum().clamp(min=1e-6)).detach()
 
 
 class Trainee:
@@ -221,7 +228,8 @@ def evaluate(trainee: Trainee, examples: list[Latents], weight: Tensor) -> tuple
 
 
 def train(
-    pool: "Pool",
+    pool: Pool,
+    tests: Pool,
     codec: TinyCodec,
     run: Path,
     minutes: float,
@@ -229,7 +237,7 @@ def train(
     seed: int = 0,
     config: GeneratorConfig = TINY,
 ) -> None:
-    """Train on the pool, which may grow meanwhile; resumes from RUN/generator.pt."""
+    """Train on the pool, which may grow meanwhile; resumes from RUN/generator.pt. `tests` give the log's figures."""
     run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     dtype = default_device().dtype
@@ -270,7 +278,7 @@ def train(
         if step % 200 == 0 or clock.seconds >= minutes * 60:
             averaged = CausalDiT(config)
             average.copy_to(averaged)
-            in_holes, elsewhere = evaluate(Trainee(averaged.to(dtype)), pool.held_out, weight)
+            in_holes, elsewhere = evaluate(Trainee(averaged.to(dtype)), tests.examples, weight)
             mean = np.mean(losses, axis=0)
             clock.report(
                 step=step,
@@ -301,6 +309,9 @@ def main() -> None:
     parser.add_argument(
         "--latents", type=Path, required=True, help="folder written by backend.training.prepare"
     )
+    parser.add_argument(
+        "--test", type=Path, required=True, help="the same of sequences for the log's figures only"
+    )
     parser.add_argument("--codec", type=Path, required=True, help="codec.safetensors")
     parser.add_argument("--run", type=Path, required=True, help="folder of checkpoints")
     parser.add_argument("--minutes", type=float, default=60)
@@ -308,6 +319,7 @@ def main() -> None:
     arguments = parser.parse_args()
     train(
         Pool(arguments.latents),
+        Pool(arguments.test),
         TinyCodec.load(arguments.codec),
         arguments.run,
         arguments.minutes,

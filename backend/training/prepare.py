@@ -1,6 +1,6 @@
 """Examples of sequences, encoded once and kept: what `backend.training.generator` reads.
 
-    python -m backend.training.prepare --data DIR [DIR ...] --codec FILE --out DIR --variants 3
+    python -m backend.training.prepare --data DIR [DIR ...] --codec FILE --completion FILE --out DIR --variants 3
 
 Resumes: an example that exists is not made again. Each is drawn by its own seed, so a second run makes the same.
 """
@@ -15,11 +15,13 @@ import torch
 from safetensors.torch import save_file
 
 from ..codec.tiny import TinyCodec
+from ..constraint.completion import Completion
+from ..device import default_device
 from .codec import sequence_files
 from .examples import Sequence, draw_example, encode_example
 
 
-def prepare(files: list[Path], codec: TinyCodec, out: Path, variants: int) -> None:
+def prepare(files: list[Path], codec: TinyCodec, completion: Completion, out: Path, variants: int) -> None:
     """`variants` examples a sequence, as OUT/NAME_VARIANT.safetensors."""
     out.mkdir(parents=True, exist_ok=True)
     for path in files:
@@ -34,7 +36,7 @@ def prepare(files: list[Path], codec: TinyCodec, out: Path, variants: int) -> No
         for variant, target in missing:
             rng = np.random.default_rng((zlib.crc32(path.name.encode()), variant))
             temporary = target.with_suffix(".tmp")
-            save_file(encode_example(draw_example(sequence, rng), codec), temporary)
+            save_file(encode_example(draw_example(sequence, rng), codec, completion), temporary)
             os.replace(temporary, target)
 
 
@@ -44,12 +46,17 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders of sequences")
     parser.add_argument("--codec", type=Path, required=True, help="codec.safetensors: its basis encodes")
+    parser.add_argument("--completion", type=Path, required=True, help="completion.safetensors")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--variants", type=int, default=3)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     prepare(
-        sequence_files(arguments.data), TinyCodec.load(arguments.codec), arguments.out, arguments.variants
+        sequence_files(arguments.data),
+        TinyCodec.load(arguments.codec),
+        Completion.load(arguments.completion).set_dtype(default_device().dtype),
+        arguments.out,
+        arguments.variants,
     )
 
 
