@@ -4,7 +4,7 @@
 def _modules():
     """Every module with something to register, in the order that lets each find what it needs."""
     from .inspatio_blender import driver, listing, preferences, settings
-    from .operators import backend, capture, colour, generate, takes
+    from .operators import backend, capture, colour, export, generate, takes
     from .panels import backend as backend_panel
     from .panels import reference, shot
     from .panels import takes as takes_panel
@@ -16,6 +16,7 @@ def _modules():
         driver,
         capture,
         generate,
+        export,
         takes,
         backend,
         colour,

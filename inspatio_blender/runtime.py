@@ -20,10 +20,9 @@ from pathlib import Path
 
 import bpy
 
-from ..backend.protocol.cameras import Cameras
-from ..backend.protocol.files import Shot
-from . import cameras, jobs, listing, preferences, settings, showing, takes
+from . import jobs, listing, preferences, shots, showing, takes
 from .progress import Progress
+from .shots import UserError
 from .worker import Worker
 
 log = logging.getLogger(__name__)
@@ -32,11 +31,6 @@ TICK_BUDGET_S = 0.004
 FIRST_SLICE_S = 0.3
 """A short shot is sampled while the button is pressed; a longer one goes on in the timer."""
 TICKS_KEPT = 20_000
-EMPTY_RANGE = "The frame range is empty: its end lies before its start"
-
-
-class UserError(Exception):
-    """What the user asked for cannot be done; the message says why and what to do, in one line."""
 
 
 class Runtime:
@@ -70,20 +64,12 @@ class Runtime:
     def generate(self, scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> Progress:
         """Begin a take of the scene's shot. Raises UserError."""
         self._check_free()
-        shot = scene.inspatio
-        frames = shot.frames()
-        if not frames:
-            raise UserError(EMPTY_RANGE)
-        reference = takes.reference_version(scene)
-        if reference is None:
-            raise UserError("There is no reference yet: press Capture Reference first")
+        reference = shots.check_shot(scene)
         setup = self.setup()
-        try:
-            cameras.check_camera(shot.camera or scene.camera, scene)
-        except cameras.CameraError as error:
-            raise UserError(str(error)) from None
         takes.keep_unsaved_folder(scene)
-        self.progress = Progress(scene, takes.shot_name(scene), len(frames), setup, reference)
+        self.progress = Progress(
+            scene, takes.shot_name(scene), len(scene.inspatio.frames()), setup, reference
+        )
         self._view_layer = view_layer.name
         self._begin_sampling(scene)
         if self.progress.state == "failed":
@@ -196,13 +182,8 @@ class Runtime:
             raise UserError("A take is being generated: wait for it or cancel it first")
 
     def _begin_sampling(self, scene: bpy.types.Scene) -> None:
-        shot = scene.inspatio
-        frames = shot.frames()
-        if not frames:  # An undo may have brought an old range back.
-            self.progress.end("failed", EMPTY_RANGE)
-            return
         view_layer = scene.view_layers.get(self._view_layer) or scene.view_layers[0]
-        self._sampling = cameras.sample_steps(scene, view_layer, shot.camera, frames, frame_size(scene))
+        self._sampling = shots.shot_steps(scene, view_layer)
         self._step_sampling(scene, FIRST_SLICE_S)
 
     def _step_sampling(self, scene: bpy.types.Scene | None, budget: float) -> None:
@@ -215,11 +196,11 @@ class Runtime:
         except StopIteration as done:
             self._sampling = None
             progress.share = 0.0
-            progress.shot = _shot(scene, done.value)
+            progress.shot = done.value
             progress.frames_total = len(progress.shot.cameras)
             progress.takes_folder = takes.shot_folder(scene)
             self._submit(progress, check_coverage=True)
-        except cameras.CameraError as error:
+        except UserError as error:  # An undo may also have brought an old, empty range back.
             self._sampling = None
             progress.end("failed", str(error))
 
@@ -283,26 +264,3 @@ class Runtime:
         if progress is None or progress.scene is None or not progress.frames_done:
             return
         showing.show(progress.scene, progress.files())
-
-
-def frame_size(scene: bpy.types.Scene) -> tuple[int, int]:
-    """Width and height of the shot's frames."""
-    preset = settings.PRESETS[scene.inspatio.preset]
-    return cameras.generated_size(cameras.render_frame(scene).aspect, preset.width, preset.height)
-
-
-def _shot(scene: bpy.types.Scene, sampled: Cameras) -> Shot:
-    shot = scene.inspatio
-    preset = settings.PRESETS[shot.preset]
-    width, height = frame_size(scene)
-    return Shot(
-        name=takes.shot_name(scene),
-        preset=preset.id,
-        seed=shot.seed,
-        width=width,
-        height=height,
-        cameras=sampled,
-        prompt=shot.prompt if preset.text else "",
-        keep_reference_detail=shot.keep_reference_detail,
-        fps=scene.render.fps / scene.render.fps_base,
-    )

@@ -8,7 +8,7 @@ import re
 import shutil
 from pathlib import Path
 
-from ..backend.protocol.files import REFERENCE_FILE
+from ..backend.protocol.files import REFERENCE_FILE, read_reference
 
 REFERENCE_FOLDER = "reference"
 """Folder within a shot's that holds the versions."""
@@ -46,10 +46,24 @@ def add_version(temporary: Path, folder: Path) -> Path:
 
 
 def copy_version(version: Path, folder: Path) -> Path:
-    """A copy of the reference in the folder `version` as the next version below `folder`. Raises OSError."""
+    """A copy of the reference in the folder `version` as the next version below `folder`.
+
+    Raises OSError, and FileFormatError where `version` holds no reference.
+    """
     temporary = folder / f".copy.{os.getpid()}.tmp"
     try:
-        shutil.copytree(version, temporary)
+        copy_files(version, temporary)
         return add_version(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def copy_files(version: Path, target: Path) -> None:
+    """Copy the files of the reference in the folder `version` to the new folder `target`, and nothing else there.
+
+    Raises OSError, and FileFormatError where `version` holds no reference.
+    """
+    names = read_reference(version).file_names
+    target.mkdir(parents=True)
+    for name in (REFERENCE_FILE, *names):
+        shutil.copyfile(version / name, target / name)

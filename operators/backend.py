@@ -3,7 +3,7 @@
 import bpy
 
 from ..inspatio_blender import driver
-from ..inspatio_blender.runtime import UserError
+from ..inspatio_blender.shots import UserError
 
 
 class INSPATIO_OT_start_backend(bpy.types.Operator):

@@ -2,7 +2,7 @@
 
 import bpy
 
-from ..inspatio_blender import cameras, driver, listing, reference, runtime, takes
+from ..inspatio_blender import cameras, driver, listing, reference, shots, takes
 from ..inspatio_blender.terminal import ProgressLine
 from ..inspatio_blender.versions import REFERENCE_FOLDER
 
@@ -88,7 +88,7 @@ class INSPATIO_OT_capture_reference(bpy.types.Operator):
         cameras.check_camera(scene.inspatio.camera or scene.camera, scene)
         takes.keep_unsaved_folder(scene)
         folder = takes.shot_folder(scene) / REFERENCE_FOLDER
-        plan = reference.plan(scene, runtime.frame_size(scene), folder)
+        plan = reference.plan(scene, shots.frame_size(scene), folder)
         return reference.capture_steps(scene, context.view_layer, plan)
 
     def _clear(self, context):

@@ -5,7 +5,7 @@ import textwrap
 import bpy
 
 from ..inspatio_blender import driver
-from ..inspatio_blender.runtime import UserError
+from ..inspatio_blender.shots import UserError
 from ..inspatio_blender.terminal import ProgressLine
 
 _keymap_items = []

@@ -4,7 +4,8 @@ import bpy
 
 from ..backend.protocol.disk import FileFormatError
 from ..backend.protocol.files import frame_names, read_take
-from ..inspatio_blender import driver, listing, runtime, showing, takes
+from ..inspatio_blender import driver, listing, showing, takes
+from ..inspatio_blender.shots import UserError
 from .generate import report_end
 
 
@@ -90,7 +91,7 @@ class INSPATIO_OT_continue_take(_OnTake, bpy.types.Operator):
             return {"CANCELLED"}
         try:
             progress = driver.get().continue_take(context.scene, take)
-        except runtime.UserError as error:
+        except UserError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         if bpy.app.background:

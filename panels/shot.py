@@ -4,7 +4,7 @@ import textwrap
 
 import bpy
 
-from ..inspatio_blender import driver, runtime, settings, showing
+from ..inspatio_blender import driver, settings, shots, showing
 
 
 class Tab:
@@ -59,7 +59,7 @@ class INSPATIO_PT_shot(Tab, bpy.types.Panel):
         scene = context.scene
         progress = driver.get().progress
         if progress is None or not progress.active:
-            width, height = runtime.frame_size(scene)
+            width, height = shots.frame_size(scene)
             count = len(scene.inspatio.frames())
             column = layout.column()
             column.scale_y = 1.4
@@ -67,6 +67,7 @@ class INSPATIO_PT_shot(Tab, bpy.types.Panel):
                 "inspatio.generate", icon="PLAY", text=f"Generate {count} Frames" if count else "Generate"
             )
             layout.label(text=f"{width} × {height} pixels", icon="BLANK1")
+            layout.operator("inspatio.export_shot", icon="EXPORT")
             if progress is not None and progress.state == "finished":
                 layout.label(text=f"Take {progress.number}: {progress.frames_done} frames", icon="CHECKMARK")
             if progress is not None and progress.message:

@@ -1,0 +1,66 @@
+"""The scene's shot: whether it can be generated, and its cameras sampled into what is generated. Main thread only."""
+
+from collections.abc import Generator
+from pathlib import Path
+
+import bpy
+
+from ..backend.protocol.files import Shot
+from . import cameras, settings, takes
+
+EMPTY_RANGE = "The frame range is empty: its end lies before its start"
+
+
+class UserError(Exception):
+    """What the user asked for cannot be done; the message says why and what to do, in one line."""
+
+
+def frame_size(scene: bpy.types.Scene) -> tuple[int, int]:
+    """Width and height of the shot's frames."""
+    preset = settings.PRESETS[scene.inspatio.preset]
+    return cameras.generated_size(cameras.render_frame(scene).aspect, preset.width, preset.height)
+
+
+def check_shot(scene: bpy.types.Scene) -> Path:
+    """The version of the reference that the shot is generated from. Raises UserError where it cannot be."""
+    shot = scene.inspatio
+    if not shot.frames():
+        raise UserError(EMPTY_RANGE)
+    reference = takes.reference_version(scene)
+    if reference is None:
+        raise UserError("There is no reference yet: press Capture Reference first")
+    try:
+        cameras.check_camera(shot.camera or scene.camera, scene)
+    except cameras.CameraError as error:
+        raise UserError(str(error)) from None
+    return reference
+
+
+def shot_steps(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> Generator[float, None, Shot]:
+    """Sample the shot, a frame a step; yields the share that is done. Raises UserError.
+
+    Which reference it is made from is not said yet: where that lies is up to who writes the shot.
+    """
+    frames = scene.inspatio.frames()
+    if not frames:
+        raise UserError(EMPTY_RANGE)
+    try:
+        sampled = yield from cameras.sample_steps(
+            scene, view_layer, scene.inspatio.camera, frames, frame_size(scene)
+        )
+    except cameras.CameraError as error:
+        raise UserError(str(error)) from None
+    shot = scene.inspatio
+    preset = settings.PRESETS[shot.preset]
+    width, height = frame_size(scene)
+    return Shot(
+        name=takes.shot_name(scene),
+        preset=preset.id,
+        seed=shot.seed,
+        width=width,
+        height=height,
+        cameras=sampled,
+        prompt=shot.prompt if preset.text else "",
+        keep_reference_detail=shot.keep_reference_detail,
+        fps=scene.render.fps / scene.render.fps_base,
+    )
