@@ -2,11 +2,13 @@
 
 `show` says what is to be seen and may be called again and again: while frames arrive, after an undo took
 something away, for another take. A camera has one picture of ours and a scene one strip; both are found by
-their mark, so they survive renaming, and showing another take re-uses them.
+their mark, so they survive renaming, and showing another take re-uses them. In a saved file their paths are relative
+to it, so that a project's folder can be moved.
 
 Main thread only.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +22,7 @@ MARK = "inspatio"
 
 def show(scene: bpy.types.Scene, files: Sequence[Path]) -> None:
     """Show the frames of a take in the scene that it was made in, as the shot's settings ask."""
+    files = [_absolute(file) for file in files]
     if files:
         _show_in_cameras(scene, files)
         _show_in_sequencer(scene, files)
@@ -33,7 +36,7 @@ def switch_background(scene: bpy.types.Scene) -> None:
         background.show_background_image = shot.show_background
         background.display_depth = shot.background_depth
     if shot.show_background and not backgrounds and strip is not None:
-        folder = Path(bpy.path.abspath(strip.directory))
+        folder = _absolute(strip.directory)
         _show_in_cameras(scene, [folder / element.filename for element in strip.elements])
 
 
@@ -44,18 +47,19 @@ def switch_strip(scene: bpy.types.Scene) -> None:
     if strip is not None:
         strip.mute = not shot.show_strip
     elif shot.show_strip and backgrounds:
-        first = Path(bpy.path.abspath(backgrounds[0].image.filepath))
+        first = _absolute(backgrounds[0].image.filepath)
         numbers = range(int(first.stem), int(first.stem) + backgrounds[0].image_user.frame_duration)
         _show_in_sequencer(scene, [first.with_name(f"{number:04d}.png") for number in numbers])
 
 
 def hide(scene: bpy.types.Scene, folder: Path) -> None:
     """Take what shows the take in `folder` out of the scene: its files are about to go."""
+    folder = _absolute(folder)
     for background in _backgrounds(scene):
-        if Path(bpy.path.abspath(background.image.filepath)).parent == folder:
+        if _absolute(background.image.filepath).parent == folder:
             _remove(background)
     strip = find_strip(scene)
-    if strip is not None and Path(bpy.path.abspath(strip.directory)) == folder:
+    if strip is not None and _absolute(strip.directory) == folder:
         strips(scene).remove(strip)
 
 
@@ -99,6 +103,21 @@ def is_shown(scene: bpy.types.Scene) -> bool:
     return find_strip(scene) is not None or bool(_backgrounds(scene))
 
 
+def _absolute(path: str | Path) -> Path:
+    """A path of Blender's, in one form for each place."""
+    return Path(os.path.normpath(bpy.path.abspath(str(path))))
+
+
+def _stored(path: Path) -> str:
+    """`path` as the file keeps it: relative to the file, where that is saved and on the same drive."""
+    if not bpy.data.filepath:
+        return str(path)
+    try:
+        return bpy.path.relpath(str(path))
+    except ValueError:  # On Windows there is no way from one drive to another.
+        return str(path)
+
+
 def _backgrounds(scene: bpy.types.Scene) -> list:
     """Our background pictures in the cameras of the scene."""
     cameras = {o.data for o in scene.objects if o.type == "CAMERA" and o.data is not None}
@@ -122,8 +141,8 @@ def _show_in_cameras(scene, files: Sequence[Path]) -> None:
     if not shot.show_background and not _backgrounds(scene):
         return
     image = next((b.image for b in _backgrounds(scene)), None) or _spare_image() or _new_image(files[0])
-    if Path(bpy.path.abspath(image.filepath)) != files[0]:
-        image.filepath = str(files[0])
+    if image.filepath != _stored(files[0]):
+        image.filepath = _stored(files[0])
     for camera in data:
         found = [b for b in camera.background_images if b.image == image]
         background = found[0] if found else camera.background_images.new()
@@ -148,7 +167,7 @@ def _spare_image() -> bpy.types.Image | None:
 
 
 def _new_image(file: Path) -> bpy.types.Image:
-    image = bpy.data.images.load(str(file))
+    image = bpy.data.images.load(_stored(file))
     image.source = "SEQUENCE"
     image.name = "InSpatio Take"
     image[MARK] = True
@@ -166,7 +185,7 @@ def _show_in_sequencer(scene, files: Sequence[Path]) -> None:
     try:
         channel = None
         if strip is not None and (
-            Path(bpy.path.abspath(strip.directory)) != files[0].parent or len(strip.elements) > len(files)
+            _absolute(strip.directory) != files[0].parent or len(strip.elements) > len(files)
         ):
             channel = strip.channel
             strips(scene).remove(strip)
@@ -189,7 +208,7 @@ def _new_strip(scene, file: Path, channel: int | None):
         channel = max((strip.channel for strip in existing), default=0) + 1
     strip = existing.new_image(
         name="InSpatio Take",
-        filepath=str(file),
+        filepath=_stored(file),
         channel=channel,
         frame_start=int(file.stem),
         fit_method="STRETCH",
