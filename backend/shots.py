@@ -95,6 +95,7 @@ def _generate(session: Session, shot: Shot, writer: TakeWriter, show: Show) -> N
         writer.cancel()
         raise
     except TakeWriteError as error:
+        writer.fail_to_write(error)
         raise ShotError(str(error)) from error
     except Exception as error:
         writer.fail(f"The backend failed: {error}")

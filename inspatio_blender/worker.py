@@ -177,6 +177,9 @@ class Worker:
             message = f"{error} {writer.take.frames_done} of {len(take.shot.cameras)} frames are kept."
             writer.fail(message)
             ended = Ended(job.id, "failed", message)
+        except TakeWriteError as error:
+            writer.fail_to_write(error)
+            ended = Ended(job.id, "failed", str(error))
         finally:
             self._close(client, opened)
         return ended

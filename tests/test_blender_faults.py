@@ -46,6 +46,7 @@ def test_bad_input(newest_blender, tmp_path, painting_python):
         "unsaved",
         "take_folder",
         "folder_not_writable",
+        "disk_fills_up",
     )
     newest_blender.run("faults.py", tmp_path, *cases, INSPATIO_PYTHON=str(painting_python), timeout=400)
 

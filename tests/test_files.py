@@ -279,6 +279,44 @@ def test_a_full_disk_keeps_what_is_there_and_says_so(
     assert writer.done
 
 
+@pytest.mark.parametrize("fails_at", ["0012.png", "state_0002.bin", "take.json"])
+def test_a_block_that_could_not_be_written_leaves_room_to_say_so(
+    writer: TakeWriter, monkeypatch: pytest.MonkeyPatch, fails_at: str
+) -> None:
+    """The disk has no room for a block, and just enough for take.json once the rest of the block is gone."""
+    _write(writer, 9)
+
+    def nearly_full(path: Path, data: bytes, **options: bool) -> None:
+        if path.name == fails_at and (writer.folder / "0010.png").exists():
+            raise OSError(28, "No space left on device")
+        write_whole(path, data, **options)
+
+    monkeypatch.setattr("backend.protocol.takes.write_whole", nearly_full)
+    monkeypatch.setattr("backend.protocol.disk.write_whole", nearly_full)
+    with pytest.raises(TakeWriteError) as failed:
+        _write(writer, 12)
+    assert not (writer.folder / "0010.png").exists()
+    writer.fail_to_write(failed.value)
+    take = read_take(writer.folder)
+    assert (take.state, take.writer, take.frames_done) == ("failed", 0, 9)
+    assert "9 frames are kept; make room, then continue the take" in take.message
+    again, snapshot = TakeWriter.resume(writer.folder, "reference", "preset")
+    assert (again.next_block, snapshot) == (1, b"state 0")
+
+
+def test_that_not_even_take_json_can_be_written_stops_nothing(
+    writer: TakeWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("backend.protocol.takes.write_json", full)
+    with pytest.raises(TakeWriteError) as failed:
+        _write(writer, 9)
+    writer.fail_to_write(failed.value)
+    assert read_take(writer.folder).state == "running"
+
+
 def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(TakeWriteError, match="No take can be written"):

@@ -220,6 +220,27 @@ def test_killed_while_the_movie_is_made_it_is_continued_to_have_it(
     check_film(folder / "shot.mp4", [folder / name for name in FRAMES], fps=24)
 
 
+@pytest.mark.usefixtures("installed")
+def test_a_take_that_does_not_fit_on_the_disk_says_so_and_is_continued(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_shot(tmp_path)
+
+    def full(path: Path, data: bytes, **options: bool) -> None:
+        if path.name == "0012.png":
+            raise OSError(28, "No space left on device")
+        write_whole(path, data, **options)
+
+    monkeypatch.setattr("backend.protocol.takes.write_whole", full)
+    assert cli.main(["shot", str(tmp_path)]) == 1
+    assert "no space left on device. 9 frames are kept" in capsys.readouterr().err
+    take = read_take(tmp_path / "take_001")
+    assert (take.state, take.writer, take.frames_done) == ("failed", 0, 9)
+    monkeypatch.setattr("backend.protocol.takes.write_whole", write_whole)
+    assert cli.main(["shot", str(tmp_path), "--continue"]) == 0
+    assert list(_frames(tmp_path / "take_001")) == FRAMES
+
+
 def test_a_failure_is_written_into_the_take(
     tmp_path: Path, small: presets.Presets, monkeypatch: pytest.MonkeyPatch
 ) -> None:

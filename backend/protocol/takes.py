@@ -12,6 +12,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -153,7 +154,7 @@ class TakeWriter:
         """Write the next block's PNGs, state and take.json, in this order; returns the real frames' paths.
 
         `frames` and `coverage` may hold surplus entries of a last block that was filled up: they are dropped.
-        Raises TakeWriteError; the blocks before stay valid then.
+        Raises TakeWriteError; the blocks before stay valid then, and nothing is left of this one.
         """
         block, take = self.take.blocks_done, self.take
         span = blocks.block_span(block, len(take.shot.cameras))
@@ -176,9 +177,15 @@ class TakeWriter:
             for path, frame in zip(paths, frames, strict=False):
                 write_whole(path, frame)
             write_whole(state_file(self.folder, block + 1), snapshot, durable=True)
+            self._write_take(done)
         except OSError as error:
+            # What does not count goes: on a full disk, take.json needs the room to say that the take failed.
+            with suppress(OSError):
+                for path in (state_file(self.folder, block + 1), *paths):
+                    path.unlink(missing_ok=True)
+            if isinstance(error, TakeWriteError):
+                raise
             raise self._write_error(error) from error
-        self._write_take(done)
         if block:
             state_file(self.folder, block).unlink(missing_ok=True)
         return paths
@@ -209,6 +216,16 @@ class TakeWriter:
     def fail(self, message: str) -> None:
         """Say why the take stopped; it keeps its frames and can be continued."""
         self._end("failed", message)
+
+    def fail_to_write(self, error: TakeWriteError) -> None:
+        """Say that the take stopped since it cannot be written, if at least that can.
+
+        Else take.json goes on to say "running", and is believed for as long as this process lives.
+        """
+        try:
+            self.fail(str(error))
+        except TakeWriteError:
+            log.warning("%s still says that it is running", self.folder, exc_info=True)
 
     def _end(self, state: str, message: str) -> None:
         self._write_take(replace(self.take, state=state, message=message, updated=now(), writer=0))

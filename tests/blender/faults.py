@@ -191,6 +191,7 @@ def full_disk(folder):
     take = takes.list_takes(scene, None)[0]
     assert take.state == "failed", take
     assert 0 < take.frames_done < 45, take
+    assert json.loads((take.folder / "take.json").read_text())["state"] == "failed", "also for other Blenders"
     filler.unlink()
     assert bpy.ops.inspatio.continue_take(number=take.number) == {"FINISHED"}
     assert len(frames_of(take.folder)) == 45
@@ -198,6 +199,31 @@ def full_disk(folder):
     with raises(RuntimeError, "is the disk full"):
         bpy.ops.inspatio.capture_reference()
     assert len(takes.reference_versions(scene)) == 1, "half a reference is none"
+
+
+@case
+def disk_fills_up(folder):
+    """The take says on disk that it failed, so that another Blender may continue it while this one still runs."""
+    saved_scene(folder, frames=21)
+    writing = part("backend.protocol.takes")
+    write_whole = writing.write_whole
+
+    def full(path, data, **options):
+        if path.name == "0015.png":
+            raise OSError(28, "No space left on device")
+        write_whole(path, data, **options)
+
+    writing.write_whole = full
+    try:
+        with raises(RuntimeError, "no space left on device. 9 frames are kept"):
+            bpy.ops.inspatio.generate()
+    finally:
+        writing.write_whole = write_whole
+    take = part("backend.protocol.files").read_take(Path(folder) / "inspatio/Scene/take_001")
+    assert (take.state, take.writer, take.frames_done) == ("failed", 0, 9), take
+    assert "no space left" in take.message, take.message
+    assert bpy.ops.inspatio.continue_take(number=1) == {"FINISHED"}
+    assert len(frames_of(Path(folder) / "inspatio/Scene/take_001")) == 21
 
 
 @case
@@ -308,7 +334,7 @@ def two_generates(folder):
     scene = saved_scene(folder)
     runtime, progress = begin(scene)
     assert not bpy.ops.inspatio.generate.poll()
-    with raises(part("inspatio_blender.runtime").UserError, "is being generated"):
+    with raises(part("inspatio_blender.shots").UserError, "is being generated"):
         runtime.generate(scene, bpy.context.view_layer)
     assert not bpy.ops.inspatio.release_memory.poll()
     pump(runtime, lambda: progress.frames_done >= 9)
