@@ -263,4 +263,4 @@ class Runtime:
         progress = self.progress
         if progress is None or progress.scene is None or not progress.frames_done:
             return
-        showing.show(progress.scene, progress.files())
+        showing.show(progress.scene, progress.files(), progress.shot.cameras.frames[0])

@@ -8,6 +8,7 @@ to it, so that a project's folder can be moved.
 Main thread only.
 """
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,14 +19,16 @@ from .cameras import used_cameras
 
 MARK = "inspatio"
 """Custom property that marks our images and strips."""
+START = "inspatio_start"
+"""Custom property of theirs: the scene frame of the first picture, which its name may not tell."""
 
 
-def show(scene: bpy.types.Scene, files: Sequence[Path]) -> None:
-    """Show the frames of a take in the scene that it was made in, as the shot's settings ask."""
+def show(scene: bpy.types.Scene, files: Sequence[Path], first: float) -> None:
+    """Show the frames of a take, from scene frame `first` on, in the scene that it was made in, as the shot asks."""
     files = [_absolute(file) for file in files]
     if files:
-        _show_in_cameras(scene, files)
-        _show_in_sequencer(scene, files)
+        _show_in_cameras(scene, files, math.floor(first))
+        _show_in_sequencer(scene, files, math.floor(first))
 
 
 def switch_background(scene: bpy.types.Scene) -> None:
@@ -37,7 +40,8 @@ def switch_background(scene: bpy.types.Scene) -> None:
         background.display_depth = shot.background_depth
     if shot.show_background and not backgrounds and strip is not None:
         folder = _absolute(strip.directory)
-        _show_in_cameras(scene, [folder / element.filename for element in strip.elements])
+        files = [folder / element.filename for element in strip.elements]
+        _show_in_cameras(scene, files, strip.get(START, int(files[0].stem)))
 
 
 def switch_strip(scene: bpy.types.Scene) -> None:
@@ -47,9 +51,11 @@ def switch_strip(scene: bpy.types.Scene) -> None:
     if strip is not None:
         strip.mute = not shot.show_strip
     elif shot.show_strip and backgrounds:
-        first = _absolute(backgrounds[0].image.filepath)
-        numbers = range(int(first.stem), int(first.stem) + backgrounds[0].image_user.frame_duration)
-        _show_in_sequencer(scene, [first.with_name(f"{number:04d}.png") for number in numbers])
+        image, count = backgrounds[0].image, backgrounds[0].image_user.frame_duration
+        file = _absolute(image.filepath)
+        number = int(file.stem)
+        files = [file.with_name(f"{n:04d}.png") for n in range(number, number + count)]
+        _show_in_sequencer(scene, files, image.get(START, number))
 
 
 def hide(scene: bpy.types.Scene, folder: Path) -> None:
@@ -131,9 +137,9 @@ def _remove(background) -> None:
     background.id_data.background_images.remove(background)
 
 
-def _show_in_cameras(scene, files: Sequence[Path]) -> None:
-    shot, first = scene.inspatio, int(files[0].stem)
-    cameras = used_cameras(scene, shot.camera, first, int(files[-1].stem))
+def _show_in_cameras(scene, files: Sequence[Path], first: int) -> None:
+    shot = scene.inspatio
+    cameras = used_cameras(scene, shot.camera, first, first + len(files) - 1)
     data = {camera.data for camera in cameras if camera.data.library is None}
     for background in _backgrounds(scene):
         if background.id_data not in data:
@@ -143,6 +149,7 @@ def _show_in_cameras(scene, files: Sequence[Path]) -> None:
     image = next((b.image for b in _backgrounds(scene)), None) or _spare_image() or _new_image(files[0])
     if image.filepath != _stored(files[0]):
         image.filepath = _stored(files[0])
+    image[START] = first
     for camera in data:
         found = [b for b in camera.background_images if b.image == image]
         background = found[0] if found else camera.background_images.new()
@@ -157,7 +164,7 @@ def _show_in_cameras(scene, files: Sequence[Path]) -> None:
         user.use_auto_refresh = True
         user.use_cyclic = False
         user.frame_start = first
-        user.frame_offset = first - 1
+        user.frame_offset = int(files[0].stem) - 1
         user.frame_duration = len(files)
 
 
@@ -174,7 +181,7 @@ def _new_image(file: Path) -> bpy.types.Image:
     return image
 
 
-def _show_in_sequencer(scene, files: Sequence[Path]) -> None:
+def _show_in_sequencer(scene, files: Sequence[Path], first: int) -> None:
     visible = scene.inspatio.show_strip
     strip = find_strip(scene)
     if strip is None and not visible:
@@ -191,7 +198,7 @@ def _show_in_sequencer(scene, files: Sequence[Path]) -> None:
             strips(scene).remove(strip)
             strip = None
         if strip is None:
-            strip = _new_strip(scene, files[0], channel)
+            strip = _new_strip(scene, files[0], first, channel)
             strip.mute = not visible
         for file in files[len(strip.elements) :]:
             strip.elements.append(file.name)
@@ -199,7 +206,7 @@ def _show_in_sequencer(scene, files: Sequence[Path]) -> None:
         editor.use_prefetch = prefetch
 
 
-def _new_strip(scene, file: Path, channel: int | None):
+def _new_strip(scene, file: Path, first: int, channel: int | None):
     existing = strips(scene)
     if not len(existing):
         # A first strip would make the next render show the sequencer instead of the scene.
@@ -210,10 +217,11 @@ def _new_strip(scene, file: Path, channel: int | None):
         name="InSpatio Take",
         filepath=_stored(file),
         channel=channel,
-        frame_start=int(file.stem),
+        frame_start=first,
         fit_method="STRETCH",
     )
     strip[MARK] = True
+    strip[START] = first
     strip.colorspace_settings.name = "sRGB"
     for workspace in bpy.data.workspaces:
         # From 5.0 on a workspace names the scene that its sequencers show; none is of no use to anybody.

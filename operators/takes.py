@@ -49,11 +49,12 @@ class INSPATIO_OT_show_take(_OnTake, bpy.types.Operator):
         except FileFormatError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        names = frame_names(content.shot.cameras.frames)[: content.frames_done]
+        frames = content.shot.cameras.frames
+        names = frame_names(frames)[: content.frames_done]
         if not names:
             self.report({"WARNING"}, f"{take.folder.name} has no frames")
             return {"CANCELLED"}
-        showing.show(context.scene, [take.folder / name for name in names])
+        showing.show(context.scene, [take.folder / name for name in names], frames[0])
         return {"FINISHED"}
 
 

@@ -123,9 +123,10 @@ def test_a_missing_file_and_a_huge_one_are_refused(tmp_path: Path, monkeypatch: 
         read_shot(tmp_path)
 
 
-def test_frames_are_named_by_scene_frame_where_those_are_whole() -> None:
+def test_frames_are_named_by_scene_frame_where_a_name_can_hold_it() -> None:
     assert frame_names((1.0, 2.0, 10.0)) == ["0001.png", "0002.png", "0010.png"]
-    assert frame_names((-5.0, 0.0)) == ["-005.png", "0000.png"]
+    assert frame_names((0.0, 1.0)) == ["0000.png", "0001.png"]
+    assert frame_names((-5.0, -4.0, 7.0)) == ["0001.png", "0002.png", "0003.png"]
     assert frame_names((1.0, 1.5, 2.0)) == ["0001.png", "0002.png", "0003.png"]
 
 

@@ -35,8 +35,11 @@ def now() -> str:
 
 
 def frame_names(frames: tuple[float, ...]) -> list[str]:
-    """File names of a take's frames: the scene frame where all are whole numbers, else counted from 1."""
-    if all(frame == int(frame) for frame in frames):
+    """File names of a take's frames: the scene frame where all are whole and none is below 0, else counted from 1.
+
+    A sign in a name is not read as one: -001.png would be the first picture, wherever an image sequence is opened.
+    """
+    if all(frame >= 0 and frame == int(frame) for frame in frames):
         return [f"{int(frame):04d}.png" for frame in frames]
     return [f"{number:04d}.png" for number in range(1, len(frames) + 1)]
 

@@ -39,15 +39,15 @@ def test(folder):
     files = paint(project / "takes/Scene/take_001", [f"{number:04d}.png" for number in range(1, 6)])
 
     # While the file is not saved there is nothing to be relative to.
-    showing.show(scene, files)
+    showing.show(scene, files, 1)
     assert scene.camera.data.background_images[0].image.filepath == str(files[0])
     showing.hide(scene, files[0].parent)
     assert not showing.is_shown(scene)
 
     (project / "scenes").mkdir()
     bpy.ops.wm.save_as_mainfile(filepath=str(project / "scenes/scene.blend"))
-    showing.show(scene, [project / "scenes/../takes/Scene/take_001" / file.name for file in files[:3]])
-    showing.show(scene, files)
+    showing.show(scene, [project / "scenes/../takes/Scene/take_001" / file.name for file in files[:3]], 1)
+    showing.show(scene, files, 1)
     strip = showing.find_strip(scene)
     image = scene.camera.data.background_images[0].image
     assert image.filepath == "//../takes/Scene/take_001/0001.png", image.filepath
@@ -67,7 +67,7 @@ def test(folder):
     assert files[0].is_file()
 
     # What is switched off and on again comes from there, and showing it again adds nothing.
-    showing.show(scene, files)
+    showing.show(scene, files, 1)
     assert len(showing.strips(scene)) == len(scene.camera.data.background_images) == 1
     strips = showing.strips(scene)
     strips.remove(showing.find_strip(scene))
@@ -84,7 +84,7 @@ def test(folder):
 
     bpy.path.relpath = no_way
     try:
-        showing.show(scene, files)
+        showing.show(scene, files, 1)
     finally:
         bpy.path.relpath = relpath
     assert scene.camera.data.background_images[0].image.filepath == str(files[0])
@@ -92,4 +92,5 @@ def test(folder):
     return {}
 
 
-main(test)
+if __name__ == "__main__":
+    main(test)
