@@ -22,7 +22,8 @@ class InSpatioPreferences(bpy.types.AddonPreferences):
     )
     take_folder: StringProperty(
         name="Take Folder",
-        description="Folder for references and takes. Empty: the folder “inspatio” beside the blend file",
+        description="Folder for references and takes, in it a folder for each blend file. "
+        "Empty: the folder “inspatio” beside the blend file",
         subtype="DIR_PATH",
     )
     autostart: BoolProperty(

@@ -1,10 +1,13 @@
 """Where a shot's references and takes lie on disk, and which there are.
 
-    //inspatio/SHOT/reference/v001/     beside a saved file, or below the take folder of the preferences
+    //inspatio/SHOT/reference/v001/     beside a saved file
     //inspatio/SHOT/take_007/
-    USER/unsaved/ID/SHOT/ ...           while the file is not saved; the scene remembers ID
+    TAKE_FOLDER/FILE/SHOT/ ...          where the preferences name a take folder; FILE is the name of the blend file
+    TAKE_FOLDER/SHOT/ ...               there, while the file is not saved
+    USER/unsaved/ID/SHOT/ ...           while the file is not saved and no take folder is named
 
-A shot may have two folders: what was made before the file was saved stays where it was made.
+A shot may have two folders: what was made before the file was saved stays where it was made. The scene remembers
+that place.
 """
 
 import logging
@@ -54,26 +57,37 @@ def shot_name(scene: bpy.types.Scene) -> str:
 
 def in_unsaved_place(scene: bpy.types.Scene) -> bool:
     """Whether takes go to the user folder, since there is no file to put them beside."""
-    return not bpy.data.filepath and not preferences.get().take_folder.strip()
+    chosen = preferences.get().take_folder.strip()
+    return not bpy.data.filepath and (not chosen or chosen.startswith("//"))
 
 
 def shot_folder(scene: bpy.types.Scene) -> Path:
     """The folder that new references and takes of the shot go to."""
     name = safe_name(shot_name(scene))
     chosen = preferences.get().take_folder.strip()
-    if chosen and (bpy.data.filepath or not chosen.startswith("//")):
-        return Path(bpy.path.abspath(chosen)) / name
+    if chosen and bpy.data.filepath:
+        # Scenes are called “Scene” in most files: the file's name keeps their shots apart.
+        return Path(bpy.path.abspath(chosen)) / safe_name(Path(bpy.data.filepath).stem) / name
     if bpy.data.filepath:
         return Path(bpy.path.abspath("//inspatio")) / name
+    if not in_unsaved_place(scene):
+        return Path(chosen) / name
     if not scene.inspatio.unsaved_folder:
         return _unsaved_place() / name
     return Path(scene.inspatio.unsaved_folder) / name
 
 
 def keep_unsaved_folder(scene: bpy.types.Scene) -> None:
-    """Give a scene of an unsaved file a folder of its own, before something is written there."""
-    if in_unsaved_place(scene) and not scene.inspatio.unsaved_folder:
+    """Have a scene of an unsaved file remember where its takes go, before something is written there.
+
+    Without a take folder that is a folder of its own.
+    """
+    if bpy.data.filepath or scene.inspatio.unsaved_folder:
+        return
+    if in_unsaved_place(scene):
         scene.inspatio.unsaved_folder = str(_unsaved_place() / secrets.token_hex(4))
+    else:
+        scene.inspatio.unsaved_folder = str(shot_folder(scene).parent)
 
 
 def shot_folders(scene: bpy.types.Scene) -> list[Path]:

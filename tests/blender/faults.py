@@ -266,21 +266,40 @@ def folder_not_writable(folder):
 def take_folder(folder):
     """The folder of the preferences is used, and one that cannot be made is said."""
     scene = simple_scene(frames=9)
-    preferences = part("inspatio_blender.preferences").get()
+    preferences = part("inspatio_blender.preferences")
     takes = part("inspatio_blender.takes")
     chosen = Path(folder) / "chosen"
-    preferences.take_folder = str(chosen)
+    preferences.get().take_folder = str(chosen)
     try:
         assert not takes.in_unsaved_place(scene)
         assert bpy.ops.inspatio.capture_reference() == {"FINISHED"}
         assert bpy.ops.inspatio.generate() == {"FINISHED"}
         assert (chosen / "Scene/take_001/0009.png").is_file()
+        unsaved = takes.list_takes(scene, None)
+        # Saved, each file has a folder of its own in it, and what was made before is not lost.
+        bpy.ops.wm.save_as_mainfile(filepath=os.path.join(folder, "first file.blend"))
+        assert takes.shot_folder(scene) == chosen / "first_file" / "Scene"
+        assert takes.list_takes(scene, None) == unsaved
+        assert takes.reference_version(scene) == chosen / "Scene/reference/v001"
+        assert bpy.ops.inspatio.capture_reference() == {"FINISHED"}
+        assert takes.reference_version(scene) == chosen / "first_file/Scene/reference/v001"
+        saved_scene(folder, frames=9)
+        scene = bpy.context.scene
+        assert takes.reference_versions(scene) == [chosen / "scene/Scene/reference/v001"]
+        assert not takes.list_takes(scene, None)
+        preferences.get().take_folder = "//beside"
+        assert takes.shot_folder(scene) == Path(folder) / "beside/scene/Scene"
+        scene = simple_scene(frames=9)
+        assert takes.in_unsaved_place(scene)
+        takes.keep_unsaved_folder(scene)
+        assert takes.shot_folder(scene) == Path(scene.inspatio.unsaved_folder) / "Scene"
+        assert "unsaved" in scene.inspatio.unsaved_folder
         (Path(folder) / "file").write_text("in the way")
-        preferences.take_folder = str(Path(folder) / "file")
+        preferences.get().take_folder = str(Path(folder) / "file")
         with raises(RuntimeError, "No reference can be written"):
             bpy.ops.inspatio.capture_reference()
     finally:
-        preferences.take_folder = ""
+        preferences.get().take_folder = ""
 
 
 @case
