@@ -1,5 +1,6 @@
-"""Workers that make sequences: processes of one core each, since a small inverse on two threads takes a hundred times
-as long as on one when both cores are busy."""
+"""Workers that make sequences: processes of one core each. Where all cores are busy, a library that shares a small
+matrix product among threads waits for them longer than it computes.
+"""
 
 from __future__ import annotations
 
