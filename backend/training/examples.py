@@ -44,9 +44,15 @@ class Sequence:
             )
 
 
+STILL_LENGTH = 21  # frames that an example of a single frame stands for
+
+
 @dataclass(frozen=True)
 class Example:
-    """Pictures (F, 3, H, W) in [-1, 1]: the truth, the reference at each time; and the reference's render."""
+    """Pictures (F, 3, H, W) in [-1, 1]: the truth, the reference at each time; and the reference's render.
+
+    F = 1 is a camera that stands still for STILL_LENGTH frames.
+    """
 
     truth: Tensor
     render: Render
@@ -59,17 +65,21 @@ def pictures(colour: np.ndarray) -> Tensor:
 
 
 def render_views(
-    sequence: Sequence, views: list[tuple[int, int]], times: list[int], colour: np.ndarray
+    sequence: Sequence,
+    views: list[tuple[int, int]],
+    times: list[int],
+    colour: np.ndarray,
+    camera: int = 0,
 ) -> Render:
-    """Views (camera, time) of the sequence warped into camera 0 at `times`. `colour` may be a graded copy."""
+    """Views (camera, time) of the sequence warped into `camera` at `times`. `colour` may be a graded copy."""
     cameras, moments = (list(index) for index in zip(*views, strict=True))
     return splat_views(
         pictures(colour[cameras, moments]),
         torch.from_numpy(sequence.depth[cameras, moments]),
         torch.from_numpy(sequence.intrinsics[cameras, moments]),
         torch.from_numpy(sequence.world_to_camera[cameras, moments]),
-        torch.from_numpy(sequence.intrinsics[0, times]),
-        torch.from_numpy(sequence.world_to_camera[0, times]),
+        torch.from_numpy(sequence.intrinsics[camera, times]),
+        torch.from_numpy(sequence.world_to_camera[camera, times]),
     )
 
 
@@ -124,25 +134,45 @@ def draw_example(sequence: Sequence, rng: np.random.Generator) -> Example:
             for latent in (0, *(1 + frame // 4 for frame in range(length - 1)))
         ]
         reference = pictures(np.stack([colour[view] for view in shown]))
-    truth = pictures(colour[0, times])
+    return turned(Example(pictures(colour[0, times]), render, reference), rng)
+
+
+def turned(example: Example, rng: np.random.Generator) -> Example:
+    """The example, or its mirror image."""
     if rng.random() < 0.5:
-        truth, reference = truth.flip(-1), reference.flip(-1)
-        render = Render(
-            render.colour.flip(-1),
-            render.known.flip(-1),
-            render.depth.flip(-1),
-            render.per_view_known.flip(-1),
-        )
-    return Example(truth, render, reference)
+        return example
+    render = Render(
+        example.render.colour.flip(-1),
+        example.render.known.flip(-1),
+        example.render.depth.flip(-1),
+        example.render.per_view_known.flip(-1),
+    )
+    return Example(example.truth.flip(-1), render, example.reference.flip(-1))
+
+
+def draw_still_example(sequence: Sequence, rng: np.random.Generator) -> Example:
+    """One view of a scene in which nothing moves, seen from another: a camera that stands still."""
+    colour = graded(sequence.colour, rng) if rng.random() < 0.8 else sequence.colour
+    cameras, length = colour.shape[:2]
+    view, target = (
+        (int(camera), int(time))
+        for camera, time in zip(rng.integers(cameras, size=2), rng.integers(length, size=2), strict=True)
+    )
+    render = render_views(sequence, [view], [target[1]], colour, target[0])
+    return turned(Example(pictures(colour[target][None]), render, pictures(colour[view][None])), rng)
 
 
 def encode_example(example: Example, codec: TinyCodec, completion: Completion) -> dict[str, Tensor]:
     """Latents of an example, float16: truth, render and reference (G, C, h, w), mask (G, 4, h, w)."""
+
+    def all_frames(x: Tensor) -> Tensor:
+        return x.expand(STILL_LENGTH, *x.shape[1:]) if len(x) == 1 else x
+
     with torch.inference_mode():
         latents = {
-            "truth": codec.encoder().push(example.truth[None])[0],
-            "render": codec.encoder().push(completion.complete(example.render)[None])[0],
-            "reference": codec.encoder().push(example.reference[None])[0],
-            "mask": mask_latents(example.render.known, first=True),
+            "truth": codec.encoder().push(all_frames(example.truth)[None])[0],
+            "render": codec.encoder().push(all_frames(completion.complete(example.render))[None])[0],
+            "reference": codec.encoder().push(all_frames(example.reference)[None])[0],
+            "mask": mask_latents(all_frames(example.render.known), first=True),
         }
     return {name: tensor.half().contiguous() for name, tensor in latents.items()}

@@ -30,6 +30,8 @@ WINDOW = (12, 12)  # latents: 96 x 96 pixels for most of the run
 WHOLE_FROM = 0.75  # share of the run after which whole frames are trained on
 HOLE_WEIGHT = 2.0
 FLOOR = 0.02  # of latents of unit variance; below it an error counts as done
+CHANGE_WEIGHT = 0.5
+CHANGE_FLOOR = 0.05  # of latents: a change of the error from one to the next that counts as done
 TINY = GeneratorConfig(
     dim=256,
     ffn_dim=768,
@@ -103,16 +105,26 @@ def block_errors(x0: Tensor, batch: Latents, part: slice, weight: Tensor) -> tup
     return mean(hole), mean(1 - hole)
 
 
+def error_changes(x0: Tensor, batch: Latents, part: slice, weight: Tensor) -> Tensor:
+    """How much each example's error changes from latent to latent (B,), mean absolute: what is seen as flicker."""
+    error = (x0 - batch["truth"][:, part]) * weight.sqrt()
+    return error.diff(dim=1).abs().mean(dim=(1, 2, 3, 4))
+
+
 def block_loss(x0: Tensor, batch: Latents, part: slice, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Error of a block's clean latents as a share of what the render leaves; also that share in holes for the log.
 
     As shares, example by example, since the figure of merit is decibels: a few holes that nobody could have guessed
-    would outweigh all the others.
+    would outweigh all the others. An error that stays is better than one that comes and goes, so changes of it
+    count once more.
     """
     hole, covered = block_errors(x0, batch, part, weight)
     with torch.no_grad():
         hole_before, covered_before = block_errors(batch["render"][:, part], batch, part, weight)
+        changes_before = error_changes(batch["render"][:, part], batch, part, weight)
     loss = HOLE_WEIGHT * hole / (hole_before + FLOOR) + covered / (covered_before + FLOOR)
+    changes = error_changes(x0, batch, part, weight)
+    loss = loss + CHANGE_WEIGHT * changes / (changes_before + CHANGE_FLOOR)
     return loss.mean(), (hole.sum() / hole_before.sum().clamp(min=1e-6)).detach()
 
 
