@@ -38,12 +38,7 @@ def render_world(
             view = slice(views[start], views[start] + 1)
             parts.append(_render(world, view, intrinsics[targets], world_to_camera[targets], height, width))
             start = stop
-    return Render(
-        torch.cat([part.colour for part in parts]),
-        torch.cat([part.known for part in parts]),
-        torch.cat([part.depth for part in parts]),
-        torch.cat([part.per_view_known for part in parts]),
-    )
+    return Render.joined(parts)
 
 
 def _render(

@@ -1,10 +1,11 @@
 """The fill that `tiny` is conditioned on: known pixels stay, holes are filled, far surfaces first."""
 
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.constraint.fill import fill_holes
+from backend.constraint.fill import distance_weights, fill_holes
 from backend.constraint.splat import Render
 
 
@@ -12,6 +13,40 @@ def render_of(colour, known, depth):
     return Render(
         torch.where(known[:, None], colour, -1.0), known, torch.where(known, depth, torch.inf), known[:, None]
     )
+
+
+def plain_fill(render, power):
+    """One fill, the colours of every level told apart from their weights."""
+    weight = distance_weights(render.known, render.depth, (power,))
+    levels = [(render.colour * (weight > 0), weight)]
+    while max(levels[-1][0].shape[-2:]) > 1:
+        colour, weight = levels[-1]
+        pooled, mixed = (
+            F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False) for x in (weight, colour * weight)
+        )
+        levels.append((mixed / pooled.clamp(min=1e-12) * (pooled > 0), pooled))
+    filled, trust = levels[-1]
+    for colour, weight in reversed(levels[:-1]):
+        coarse_trust, coarse = (
+            F.interpolate(x, size=colour.shape[-2:], mode="bilinear", align_corners=False)
+            for x in (trust, filled * trust)
+        )
+        filled = torch.where(weight > 0, colour, coarse / coarse_trust.clamp(min=1e-12))
+        trust = torch.where(weight > 0, weight, coarse_trust)
+    return filled
+
+
+def test_several_fills_at_once_are_those_of_one_at_a_time():
+    generator = torch.Generator().manual_seed(1)
+    colour = torch.rand(3, 3, 37, 50, generator=generator) * 2 - 1
+    known = F.interpolate(torch.rand(3, 1, 5, 6, generator=generator), size=(37, 50))[:, 0] > 0.4
+    depth = torch.rand(3, 37, 50, generator=generator) * 50 + 0.1
+    depth[:, :9] = torch.inf
+    render = render_of(colour, known, depth)
+    powers = (1.0, 0.0, 3.0)
+    plain = torch.cat([plain_fill(render, power) for power in powers], dim=1)
+    torch.testing.assert_close(fill_holes(render, powers), plain, atol=1e-4, rtol=0)
+    assert (plain[:, :3] - plain[:, 6:]).abs().max() > 0.1
 
 
 @settings(max_examples=30, deadline=None)
@@ -52,6 +87,6 @@ def test_sky_counts_as_far_and_nothing_known_is_grey():
     depth[..., 8:] = torch.inf
     known = torch.ones(1, 16, 16, dtype=torch.bool)
     known[..., 6:8] = False
-    assert fill_holes(render_of(colour, known, depth), power=1.5)[..., 6:8].mean() < -0.8
+    assert fill_holes(render_of(colour, known, depth), powers=(1.5,))[..., 6:8].mean() < -0.8
     nothing = fill_holes(render_of(colour, torch.zeros_like(known), depth))
     assert torch.equal(nothing, torch.zeros_like(nothing))

@@ -22,10 +22,11 @@ from einops import rearrange
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from .fill import DISTANCE_RANGE, fill_holes
+from .fill import DISTANCE_RANGE, fill_holes, median_depth
 from .splat import Render
 
-FRAMES_AT_ONCE = 4  # bounds memory; the result doesn't depend on it
+POWERS = (1.0, 0.0, 3.0)  # of distance, one for each of the fills
+FRAMES_AT_ONCE = 4  # bounds memory and stays near the caches; the result doesn't depend on it
 
 
 @dataclass(frozen=True)
@@ -111,17 +112,10 @@ class Completion(nn.Module):
     @torch.inference_mode()
     def complete(self, render: Render) -> Tensor:
         """The render's colour (F, 3, H, W) with every hole completed, in [-1, 1], on the render's device."""
-        starts, weight = starts_of(render), self.stem.weight
-        parts = [
-            self(
-                *(
-                    x[start : start + FRAMES_AT_ONCE].to(weight.device)
-                    for x in (starts, render.known, render.depth)
-                )
-            )
-            for start in range(0, len(starts), FRAMES_AT_ONCE)
-        ]
-        return torch.cat(parts).clamp(-1, 1).to(starts.device)
+        device, parts = self.stem.weight.device, []
+        for some in render.split(FRAMES_AT_ONCE):
+            parts.append(self(*(x.to(device) for x in (starts_of(some), some.known, some.depth))))
+        return torch.cat(parts).clamp(-1, 1).to(render.colour.device)
 
     def set_dtype(self, dtype: torch.dtype) -> "Completion":
         """Weights in `dtype`, channels last, which is what a CPU's convolutions are fast with."""
@@ -154,7 +148,7 @@ def starts_of(render: Render) -> Tensor:
 
     Which of them is right depends on whether a hole lies behind something or past the frame's edge.
     """
-    return torch.cat([fill_holes(render), fill_holes(render, 0.0), fill_holes(render, 3.0)], dim=1)
+    return fill_holes(render, POWERS)
 
 
 def relative_disparity(known: Tensor, depth: Tensor) -> Tensor:
@@ -163,7 +157,5 @@ def relative_disparity(known: Tensor, depth: Tensor) -> Tensor:
     It tells which side of a hole lies behind, whatever the scene's unit; the far end stands for the sky.
     """
     nearest, farthest = DISTANCE_RANGE
-    finite = known & depth.isfinite()
-    median = torch.where(finite, depth, torch.nan).flatten(1).nanmedian(dim=1).values[:, None, None]
-    relative = (depth / torch.nan_to_num(median, nan=1.0).clamp(min=1e-6)).clamp(nearest, farthest)
+    relative = (depth / median_depth(known & depth.isfinite(), depth)).clamp(nearest, farthest)
     return torch.where(known, -relative.log(), 0.0).unsqueeze(1)

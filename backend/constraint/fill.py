@@ -23,36 +23,36 @@ DISTANCE_POWER = 1.0
 DISTANCE_RANGE = (0.1, 10.0)
 
 
-def distance_weights(known: Tensor, depth: Tensor, power: float) -> Tensor:
-    """Weight of each pixel in the fill: 0 in holes, rising with distance. (F, H, W) each -> (F, 1, H, W)."""
-    frames = known.shape[0]
-    finite = known & torch.isfinite(depth)
-    # nanmedian over known, finite pixels; 1 where a frame has none
-    median = torch.where(finite, depth, torch.nan).reshape(frames, -1).nanmedian(dim=1).values
-    median = torch.nan_to_num(median, nan=1.0).clamp(min=1e-6).view(frames, 1, 1)
-    relative = torch.where(finite, depth / median, DISTANCE_RANGE[1]).clamp(*DISTANCE_RANGE)
-    return (known * relative**power).unsqueeze(1)
+def distance_weights(known: Tensor, depth: Tensor, powers: tuple[float, ...]) -> Tensor:
+    """Weight of each pixel in each fill: 0 in holes, rising with distance. (F, H, W) each -> (F, P, H, W)."""
+    median = median_depth(known & depth.isfinite(), depth)
+    relative = torch.where(depth.isfinite(), depth / median, DISTANCE_RANGE[1]).clamp(*DISTANCE_RANGE)
+    return torch.stack([known * relative**power for power in powers], dim=1)
 
 
-def fill_holes(render: Render, power: float = DISTANCE_POWER) -> Tensor:
-    """The render's colour (F, 3, H, W) with every hole filled from its surroundings, far ones first.
+def median_depth(counted: Tensor, depth: Tensor) -> Tensor:
+    """Median of each frame's depth over the `counted` pixels (F, H, W) -> (F, 1, 1); 1 where there are none."""
+    median = torch.where(counted, depth, torch.nan).flatten(1).nanmedian(dim=1).values
+    return torch.nan_to_num(median, nan=1.0).clamp(min=1e-6)[:, None, None]
 
-    Known pixels come back unchanged; a frame without any known pixel comes back as mid grey (0).
+
+def fill_holes(render: Render, powers: tuple[float, ...] = (DISTANCE_POWER,)) -> Tensor:
+    """The render's colour (F, 3 P, H, W) with every hole filled from its surroundings, once for each power.
+
+    Known pixels come back unchanged; a frame without any known pixel comes back as mid grey (0). Colours stay
+    multiplied by their weights from the first level to the last, so that all fills share one walk and one division.
     """
-    weight = distance_weights(render.known, render.depth, power).to(render.colour.dtype)
-    colour = render.colour * (weight > 0)
-    levels = [(colour, weight)]
-    while max(levels[-1][0].shape[-2:]) > 1:
-        fine_colour, fine_weight = levels[-1]
-        pooled = F.avg_pool2d(fine_weight, 2, ceil_mode=True, count_include_pad=False)
-        mixed = F.avg_pool2d(fine_colour * fine_weight, 2, ceil_mode=True, count_include_pad=False)
-        levels.append((mixed / pooled.clamp(min=1e-12) * (pooled > 0), pooled))
-    filled, trust = levels[-1]
-    for fine_colour, fine_weight in reversed(levels[:-1]):
-        size = fine_colour.shape[-2:]
-        coarse_trust = F.interpolate(trust, size=size, mode="bilinear", align_corners=False)
-        coarse = F.interpolate(filled * trust, size=size, mode="bilinear", align_corners=False)
-        seen = fine_weight > 0
-        filled = torch.where(seen, fine_colour, coarse / coarse_trust.clamp(min=1e-12))
-        trust = torch.where(seen, fine_weight, coarse_trust)
-    return filled
+    weight = distance_weights(render.known, render.depth, powers).to(render.colour.dtype).unsqueeze(2)
+    colour = render.colour.unsqueeze(1)
+    fine = torch.cat([torch.where(weight > 0, colour * weight, 0.0), weight], dim=2)  # (F, P, 3 + 1, H, W)
+    levels = [fine.flatten(1, 2)]
+    while max(levels[-1].shape[-2:]) > 1:
+        levels.append(F.avg_pool2d(levels[-1], 2, ceil_mode=True, count_include_pad=False))
+    known = [level.unflatten(1, (-1, 4))[:, :1, 3] > 0 for level in levels]  # alike for all powers
+    filled = levels[-1]
+    for level, seen in reversed(list(zip(levels[:-1], known[:-1], strict=True))):
+        coarse = F.interpolate(filled, size=level.shape[-2:], mode="bilinear", align_corners=False)
+        filled = torch.where(seen, level, coarse)
+    mixed = filled.unflatten(1, (-1, 4))
+    answer = mixed[:, :, :3] / mixed[:, :, 3:].clamp(min=1e-12)
+    return torch.where(render.known[:, None, None], colour, answer).flatten(1, 2)

@@ -58,6 +58,19 @@ class Render:
     depth: Tensor
     per_view_known: Tensor
 
+    @property
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return self.colour, self.known, self.depth, self.per_view_known
+
+    def split(self, count: int) -> list[Render]:
+        """The same `count` frames at a time."""
+        return [Render(*parts) for parts in zip(*(x.split(count) for x in self.tensors), strict=True)]
+
+    @staticmethod
+    def joined(parts: Sequence[Render]) -> Render:
+        """Renders of the same views, one after the other."""
+        return Render(*(torch.cat(same) for same in zip(*(part.tensors for part in parts), strict=True)))
+
 
 def splat_views(
     colour: Tensor,

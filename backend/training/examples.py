@@ -85,13 +85,7 @@ def render_views(
 
 def moving_render(sequence: Sequence, times: list[int], colour: np.ndarray) -> Render:
     """Camera 1 at each time warped into camera 0 at the same time."""
-    parts = [render_views(sequence, [(1, time)], [time], colour) for time in times]
-    return Render(
-        colour=torch.cat([part.colour for part in parts]),
-        known=torch.cat([part.known for part in parts]),
-        depth=torch.cat([part.depth for part in parts]),
-        per_view_known=torch.cat([part.per_view_known for part in parts]),
-    )
+    return Render.joined([render_views(sequence, [(1, time)], [time], colour) for time in times])
 
 
 def graded(colour: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -141,12 +135,7 @@ def turned(example: Example, rng: np.random.Generator) -> Example:
     """The example, or its mirror image."""
     if rng.random() < 0.5:
         return example
-    render = Render(
-        example.render.colour.flip(-1),
-        example.render.known.flip(-1),
-        example.render.depth.flip(-1),
-        example.render.per_view_known.flip(-1),
-    )
+    render = Render(*(x.flip(-1) for x in example.render.tensors))
     return Example(example.truth.flip(-1), render, example.reference.flip(-1))
 
 
