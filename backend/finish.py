@@ -10,6 +10,9 @@ generated frame is right. So each pixel of the result is
 inside: 0 at a hole, 1 from HOLE_MARGIN pixels away; smooth: 0 at a jump of depth, 1 from EDGE_MARGIN pixels away;
 agreement: falls where the two still differ after both are blurred. All three are soft, so that no seam shows, and made
 of this frame alone, so that a still camera gives a still picture.
+
+Where a preset has a completion, which mends flying pixels too, its picture takes the warp's place, and jumps of depth
+need no distrust: the generated frame is softest just there.
 """
 
 import torch
@@ -24,7 +27,7 @@ DEPTH_JUMP = (
     0.04  # relative change of depth to a neighbour, beyond the surface's own slope, that counts as a jump
 )
 BLUR = 5  # pixels: what is coarser than this must agree
-DISAGREEMENT = 0.10  # coarse difference (of a range of 2) at which trust has fallen to 1/e
+DISAGREEMENT = 0.15  # coarse difference (of a range of 2) at which trust has fallen to 1/e
 
 
 def box(x: Tensor, size: int) -> Tensor:
@@ -67,7 +70,13 @@ def agreement(generated: Tensor, warp: Tensor, known: Tensor) -> Tensor:
     return torch.exp(-((difference / DISAGREEMENT) ** 2))
 
 
-def finish(generated: Tensor, render: Render) -> Tensor:
-    """Generated frames (F, 3, H, W) in [-1, 1] with the detail of `render` where it is to be trusted."""
-    trust = inside(render.known) * smooth(render) * agreement(generated, render.colour, render.known)
-    return generated + trust * (render.colour - generated)
+def finish(generated: Tensor, render: Render, completed: Tensor | None = None) -> Tensor:
+    """Generated frames (F, 3, H, W) in [-1, 1] with the detail of `render` where it is to be trusted.
+
+    `completed` (F, 3, H, W) is the render with holes and flying pixels mended, where there is such a picture.
+    """
+    detail = render.colour if completed is None else completed
+    trust = inside(render.known) * agreement(generated, detail, render.known)
+    if completed is None:
+        trust = trust * smooth(render)
+    return generated + trust * (detail - generated)

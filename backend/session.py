@@ -133,8 +133,9 @@ class Session:
             )
         with clock.stage("complete"):
             completion = self._preset.completion
-            picture = render.colour if completion is None else completion.complete(render)
+            completed = None if completion is None else completion.complete(render)
         with clock.stage("encode"):
+            picture = render.colour if completed is None else completed
             render_latents = self._encoder.push(picture[None].to(device))
             mask = mask_latents(render.known, first=block == 0)[None].to(device)
             reference = self._context.latents(block, cameras.frames, self._views(render))
@@ -155,7 +156,7 @@ class Session:
             frames = self._decoder.push(x0)[0].float().cpu()
         with clock.stage("finish"):
             if self._keep_reference_detail:
-                frames = finish(frames, render)
+                frames = finish(frames, render, completed)
             codes = ((frames.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
             pictures = np.ascontiguousarray(rearrange(codes, "n c h w -> n h w c").numpy())
         self._state = _State(

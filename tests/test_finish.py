@@ -50,6 +50,19 @@ def test_flying_pixels_at_a_depth_edge_are_not_trusted():
     assert at_edge < 0.25 * away
 
 
+def test_a_mended_warp_is_trusted_at_a_depth_edge_and_nowhere_in_a_hole():
+    texture, generated, render = scene()
+    depth = render.depth.clone()
+    depth[:, :, 50:] = 9.0
+    render = Render(render.colour, render.known, depth, render.per_view_known)
+    result = finish(generated, render, texture)
+    at_edge = (result - generated)[..., 36:46, 49:51].abs().mean()
+    away = (result - generated)[..., 36:46, 57:62].abs().mean()
+    assert at_edge > 0.7 * away > 0
+    hole = ~render.known[:, None].expand_as(result)
+    assert torch.equal(result[hole], generated[hole])
+
+
 def test_trust_has_no_step_at_a_hole():
     """Generated grey, warp slightly lighter: the change rises over several pixels, never by half of it at once."""
     generated = torch.zeros(1, 3, 40, 40)
