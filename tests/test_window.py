@@ -97,3 +97,16 @@ def test_first_shot(installed, tmp_path, painting_python):
     while process_alive(found["backend_pid"]) and time.monotonic() < until:
         time.sleep(0.1)
     assert not process_alive(found["backend_pid"])
+
+
+def test_export(installed, tmp_path, painting_python):
+    folder = tmp_path / "shots"
+    folder.mkdir()
+    found = run_in_window(
+        installed("window"),
+        "window_export.py",
+        folder,
+        folder=tmp_path,
+        INSPATIO_PYTHON=str(painting_python),
+    )
+    assert len(found["exported"]) == 1
