@@ -9,7 +9,6 @@ import bpy
 from ..backend.protocol.disk import FileFormatError
 from ..inspatio_blender import export, shots, takes
 
-
 ERRORS = (shots.UserError, export.ExportError, FileFormatError)
 TICK_S = 0.03
 
