@@ -37,8 +37,9 @@ def export(generator: Path, codec: Path, completion: Path, out: Path, residual: 
     for name in ("head.head.weight", "head.head.bias"):
         tensors[name] = (tensors[name].float() * residual).to(tensors[name].dtype)
     save_file(tensors, out / GENERATOR_FILE, metadata)
-    shutil.copyfile(codec, out / CODEC_FILE)
-    shutil.copyfile(completion, out / COMPLETION_FILE)
+    for source, target in ((codec, out / CODEC_FILE), (completion, out / COMPLETION_FILE)):
+        if source.resolve() != target.resolve():  # one of them may stay what it is
+            shutil.copyfile(source, target)
     (out / "preset.json").write_text(json.dumps(PRESET, indent=1) + "\n", encoding="utf-8")
 
 
