@@ -3,8 +3,8 @@
     file or index -> names and shapes, compared with what the configuration wants -> tensor by tensor to the device
 
 Nothing is read before every name and shape is right. The file is mapped into memory, a few megabytes at a time, and
-every tensor becomes one of its own on the device: beside the weights there is never more than `WINDOW` bytes of the file
-and one tensor. Names may carry the release's prefix `model.`.
+every tensor becomes one of its own on the device: beside the weights there is never more than `WINDOW` bytes of the
+file and one tensor. Names may carry the release's prefix `model.`.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def load_generator(
 ) -> CausalDiT:
     """The generator of a float32 or bfloat16 safetensors file, or of an index (`*.safetensors.index.json`).
 
-    Its weights lie on `device` in `dtype`, without gradients, and depend on no file any more. Raises CheckpointError for
-    a file that is missing, cut off, a pickle, or of another model than `config`.
+    Its weights lie on `device` in `dtype`, without gradients, and depend on no file any more. Raises CheckpointError
+    for a file that is missing, cut off, a pickle, or of another model than `config`.
     """
     with torch.device("meta"):
         dit = CausalDiT(config)
@@ -114,7 +114,9 @@ def _shapes(path: Path) -> dict[str, Shape]:
 
 
 def _refusal(path: Path) -> str:
-    return f"{path.name} is a pickle, which could run any program: it is not opened. Take the .safetensors file instead."
+    return (
+        f"{path.name} is a pickle, which could run any program: it is not opened. Take the .safetensors file."
+    )
 
 
 def _diagnosis(path: Path, error: SafetensorError) -> str:
