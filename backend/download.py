@@ -161,11 +161,14 @@ def _ask_hub(folder: Path, sources: tuple[Source, ...]) -> list[HubFile]:
     """All files of the sources, as the hub describes them now; what it says is kept in the folder."""
     wanted: list[HubFile] = []
     for repo in dict.fromkeys(source.repo for source in sources):
-        info = HfApi().model_info(repo, files_metadata=True, timeout=constants.HF_HUB_ETAG_TIMEOUT)
-        files = [_described(repo, info.sha, sibling) for sibling in info.siblings or []]
+        siblings, commit = _repository(repo)
         chosen = []
         for source in (source for source in sources if source.repo == repo):
-            found = [file for file in files if _belongs(file.path, source)]
+            found = [
+                _described(repo, commit, sibling)
+                for sibling in siblings
+                if _belongs(sibling.rfilename, source)
+            ]
             if not found:
                 raise DownloadError(
                     f"The hub's {repo} has no {source.path} any more: look for a newer version of this program."
@@ -176,6 +179,21 @@ def _ask_hub(folder: Path, sources: tuple[Source, ...]) -> list[HubFile]:
         write_json(listing, {"format": "inspatio-hub-files", "files": [asdict(file) for file in chosen]})
         wanted += chosen
     return wanted
+
+
+def _repository(repo: str) -> tuple[list[RepoSibling], str | None]:
+    """A repository's files and its commit."""
+    with _named(repo):
+        try:
+            info = HfApi().model_info(repo, files_metadata=True, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+        except HfHubHTTPError:
+            raise
+        except (ValueError, TypeError, KeyError):
+            raise DownloadError(
+                f"{constants.ENDPOINT} doesn't answer as a hub does: check HF_ENDPOINT, and whether the network "
+                "wants a login first."
+            ) from None
+    return info.siblings or [], info.sha
 
 
 def _described(repo: str, commit: str | None, sibling: RepoSibling) -> HubFile:
@@ -270,9 +288,16 @@ def _transfer(file: HubFile, out: BinaryIO, progress: Progress) -> None:
     with get_session().stream(
         "GET", url, headers=headers, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT
     ) as response:
-        hf_raise_for_status(response)
+        with _named(file.repo):
+            hf_raise_for_status(response)
         if start and response.status_code != httpx2.codes.PARTIAL_CONTENT:
-            out.truncate(0)  # Not every server knows ranges: this one starts from the beginning.
+            # Not every server knows ranges; but a page that wants a login must not cost what is there.
+            if response.headers.get("Content-Length") != str(file.size):
+                raise DownloadError(
+                    f"{constants.ENDPOINT} sends something else than {file.path}: check whether the network wants a "
+                    "login, then run the same command again."
+                )
+            out.truncate(0)
             out.seek(0)
             progress.advance(-start)
         for chunk in response.iter_raw():
@@ -354,6 +379,23 @@ def _size(path: Path) -> int:
 
 
 @contextmanager
+def _named(repo: str) -> Iterator[None]:
+    """Say which repository the hub refuses."""
+    try:
+        yield
+    except GatedRepoError as error:
+        raise DownloadError(
+            f"The hub gives {repo} only to who accepted its terms: accept them at {constants.ENDPOINT}/{repo}, "
+            "then log in with `hf auth login`."
+        ) from error
+    except (RepositoryNotFoundError, EntryNotFoundError) as error:
+        raise DownloadError(
+            f"The hub has no {repo}, or no longer what is needed of it: check HF_ENDPOINT, or look for a newer "
+            "version of this program."
+        ) from error
+
+
+@contextmanager
 def _told_in_a_sentence(folder: Path) -> Iterator[None]:
     """Turn what may go wrong between here, the hub and the disk into a DownloadError that says what to do."""
     again = "Run the same command again: it goes on where this one stopped."
@@ -361,16 +403,6 @@ def _told_in_a_sentence(folder: Path) -> Iterator[None]:
         yield
     except Timeout:
         raise DownloadError(f"Another download into {folder} is running: wait for it to end.") from None
-    except GatedRepoError as error:
-        raise DownloadError(
-            f"The hub gives {error.response.url} only to who accepted its terms: do so on its page, then log in "
-            "with `hf auth login`."
-        ) from error
-    except (RepositoryNotFoundError, EntryNotFoundError) as error:
-        where = error.response.url if isinstance(error, HfHubHTTPError) else constants.ENDPOINT
-        raise DownloadError(
-            f"The hub has no {where}: check HF_ENDPOINT, or look for a newer version of this program."
-        ) from error
     except OfflineModeIsEnabled:
         raise DownloadError(
             "Online access is not allowed (HF_HUB_OFFLINE): nothing was downloaded."

@@ -22,6 +22,7 @@ COMMIT = "c" * 40
 class Hub:
     """cuts: bytes after which the next answers with a file break off. ranges: whether it knows Range.
     checksums: whether it lists sizes and checksums.
+    page: what a network that wants a login first answers with instead of everything.
     statuses: what the next requests for a file are answered with instead of the file.
     """
 
@@ -32,6 +33,7 @@ class Hub:
         self.cuts: list[int] = []
         self.statuses: list[int] = []
         self.ranges = self.checksums = True
+        self.page = b""
         hub = self
 
         class Handler(_Handler):
@@ -91,7 +93,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         hub, path = self.hub, unquote(urlsplit(self.path).path)
         hub.requests.append((self.command, path, self.headers.get("Range", "")))
-        if path.startswith("/api/models/"):
+        if hub.page:
+            self._send(200, hub.page, {"Content-Type": "text/html"})
+        elif path.startswith("/api/models/"):
             repo = path.removeprefix("/api/models/").split("/revision/")[0]
             if repo not in hub.files:
                 self._fail(404, "RepoNotFound")
@@ -107,7 +111,8 @@ class _Handler(BaseHTTPRequestHandler):
             if content is None:
                 self._fail(404, "EntryNotFound")
             elif hub.statuses:
-                self._fail(hub.statuses.pop(0), "")
+                status = hub.statuses.pop(0)
+                self._fail(status, {403: "GatedRepo", 404: "EntryNotFound"}.get(status, ""))
             else:
                 etag = hashlib.sha256(content).hexdigest()
                 headers = {"X-Repo-Commit": COMMIT, "X-Linked-Size": str(len(content)), "X-Linked-Etag": etag}

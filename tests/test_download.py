@@ -186,7 +186,7 @@ def test_a_hub_that_sends_too_little_for_ever_is_given_up(hub: Hub, tmp_path: Pa
 
 def test_a_repository_that_is_not_there(hub: Hub, tmp_path: Path) -> None:
     del hub.files[REPO]
-    assert "The hub has no" in refusal(tmp_path)
+    assert f"The hub has no {REPO}" in refusal(tmp_path)
 
 
 def test_a_file_that_the_repository_has_no_more(hub: Hub, tmp_path: Path) -> None:
@@ -197,8 +197,31 @@ def test_a_file_that_the_repository_has_no_more(hub: Hub, tmp_path: Path) -> Non
 
 def test_a_file_that_cannot_be_found_when_it_is_fetched(hub: Hub, tmp_path: Path) -> None:
     hub.statuses = [404]
-    assert "404" in refusal(tmp_path)
+    assert f"The hub has no {REPO}, or no longer" in refusal(tmp_path)
     assert in_folder(tmp_path) == {}
+
+
+def test_a_repository_with_terms_to_accept(hub: Hub, tmp_path: Path) -> None:
+    hub.statuses = [403]
+    assert f"accept them at {hub.url}/{REPO}" in refusal(tmp_path)
+
+
+def test_a_network_that_wants_a_login_first(hub: Hub, tmp_path: Path) -> None:
+    hub.page = b"<html>Welcome to our hotel</html>"
+    assert "wants a login first" in refusal(tmp_path)
+
+
+def test_a_login_page_does_not_cost_what_is_there(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "RETRIES", 0)
+    hub.cuts = [100_000, 0]
+    refusal(tmp_path)
+    hub.ranges = False
+    hub.add(REPO, FILE, b"<html>Welcome to our hotel</html>", CONTENT)
+    assert "wants a login" in refusal(tmp_path)
+    (partial,) = partials(tmp_path)
+    assert partial.stat().st_size == 100_000
 
 
 def test_a_hub_that_is_busy_is_asked_again(hub: Hub, tmp_path: Path) -> None:
