@@ -35,7 +35,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
 )
 from huggingface_hub.hf_api import RepoSibling
-from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
+from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
 
 from .protocol import MIB
 from .protocol.disk import FileFormatError, read_json, write_json
@@ -261,9 +261,9 @@ def _fetch(file: HubFile, folder: Path, progress: Progress) -> None:
     failures = 0
     with open(partial, "ab") as out:
         while (before := out.tell()) < file.size:
+            broke: Exception | None = None
             try:
                 _transfer(file, out, progress)
-                broke = None
             except httpx2.TransportError as error:
                 broke = error
             except HfHubHTTPError as error:
