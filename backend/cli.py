@@ -1,4 +1,4 @@
-"""The command line: `inspatio serve | shot | doctor | bench`, also as `python -m backend`.
+"""The command line: `inspatio serve | shot | download | doctor | bench`, also as `python -m backend`.
 
 Exit codes: 0 done or asked to end, 1 failed, 2 bad arguments, 3 something needed is missing (`serve` says what in
 one line of JSON, the others in a sentence), 130 interrupted.
@@ -63,6 +63,16 @@ def _parser() -> argparse.ArgumentParser:
         help="finish a stopped take: the one of this number, or the newest",
     )
     shot.set_defaults(run=_shot)
+
+    download = commands.add_parser("download", help="download the weights of a preset, or go on with it")
+    download.add_argument("preset", help="inspatio-1.3b or inspatio-1.5-1.3b")
+    download.add_argument(
+        "--folder",
+        type=Path,
+        help="where weights lie (default: INSPATIO_WEIGHTS, or a folder of this user's)",
+    )
+    download.add_argument("--offline", action="store_true", help="only say whether everything is there")
+    download.set_defaults(run=_download)
 
     doctor = commands.add_parser("doctor", help="check whether everything that is needed is here and works")
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
@@ -130,6 +140,33 @@ def _shot(parsed: argparse.Namespace) -> int:
     return DONE
 
 
+def _download(parsed: argparse.Namespace) -> int:
+    from .sources import weights_folder
+
+    try:
+        from .download import DownloadError, download
+    except ImportError as error:
+        sys.stderr.write(f"{_missing(error)}\n")
+        return MISSING
+    live = sys.stdout.isatty()
+    folder = (parsed.folder or weights_folder()).expanduser().absolute()
+
+    def show(line: str, passing: bool) -> None:
+        end = "" if live and passing else "\n"
+        sys.stdout.write((f"\r{line:<110}" if live else line) + end)
+        sys.stdout.flush()
+
+    try:
+        download(parsed.preset, folder, show, offline=parsed.offline, every=0.2 if live else 5.0)
+    except DownloadError as error:
+        sys.stderr.write(f"{error}\n")
+        return FAILED
+    except KeyboardInterrupt:
+        sys.stderr.write("\nStopped. Run the same command again: it goes on from here.\n")
+        raise
+    return DONE
+
+
 def _doctor(parsed: argparse.Namespace) -> int:
     from .doctor import examine, report
 
@@ -157,15 +194,19 @@ def _say_missing(error: Exception) -> None:
     """Tell the parent which package is missing; without `life`, which may be what cannot be imported."""
     import json
 
+    said = {"inspatio": "error", "error": "package_missing", "message": _missing(error)}
+    sys.stdout.write(json.dumps(said) + "\n")
+    sys.stdout.flush()
+
+
+def _missing(error: Exception) -> str:
     lacks = (
         f"lacks {error.name}"
         if isinstance(error, ModuleNotFoundError)
         else f"cannot load a package ({error})"
     )
-    message = (
+    return (
         f"The backend's Python {lacks}: install what it needs with "
         f'"{sys.executable} -m pip install torch einops fastapi numpy opencv-python-headless av OpenEXR psutil '
-        f'safetensors scipy uvicorn", or choose another Python in the preferences.'
+        f'safetensors scipy uvicorn huggingface_hub", or choose another Python in the preferences.'
     )
-    sys.stdout.write(json.dumps({"inspatio": "error", "error": "package_missing", "message": message}) + "\n")
-    sys.stdout.flush()

@@ -24,6 +24,7 @@ PACKAGES = {
     "numpy": "numpy",
     "einops": "einops",
     "safetensors": "safetensors",
+    "huggingface_hub": "huggingface_hub",
     "opencv-python-headless": "cv2",
     "av": "av",
     "OpenEXR": "OpenEXR",

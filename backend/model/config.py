@@ -55,3 +55,7 @@ class GeneratorConfig:
     def out_dim(self) -> int:
         """Output channels: one latent."""
         return self.latent_channels
+
+
+RELEASED_1_3B = GeneratorConfig(dim=1536, ffn_dim=8960, num_heads=12, num_layers=30, freq_dim=256)
+"""InSpatio-World 1 and 1.5 with 1.3 B parameters: both have these shapes."""

@@ -14,6 +14,9 @@ PROTOCOL_VERSION = 2
 TOKEN_VARIABLE = "INSPATIO_TOKEN"
 """Environment variable in which the backend finds the bearer token that every request has to carry."""
 
+WEIGHTS_VARIABLE = "INSPATIO_WEIGHTS"
+"""Environment variable that names the folder of downloaded weights, where it is not the user's own."""
+
 PROTOCOL_HEADER = "X-InSpatio-Protocol"
 ENVELOPE_TYPE = "application/x-inspatio-envelope"
 JSON_TYPE = "application/json"

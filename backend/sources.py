@@ -1,0 +1,72 @@
+"""What weights a preset needs, where on the hub they come from, and where they lie on this machine.
+
+    FOLDER/OWNER/REPOSITORY/PATH        e.g. FOLDER/inspatio/world-1.5/InSpatio-World-1.5-1.3B.safetensors
+
+The layout is the hub's, so that a repository of several models is loaded from FOLDER/OWNER/REPOSITORY as it is, and
+what two presets share lies there once. `tiny` is in no table: it ships.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import protocol
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file of a hub repository, or a folder of it (`path` ends in "/") that is taken whole.
+
+    purpose: what it is for, licence: under which terms, each in a few words for a person.
+    """
+
+    repo: str
+    path: str
+    purpose: str
+    licence: str
+
+    @property
+    def is_folder(self) -> bool:
+        return self.path.endswith("/")
+
+    def within(self, folder: Path) -> Path:
+        """Where it lies in a folder for weights."""
+        return folder / self.repo / self.path
+
+
+_WAN = "Wan-AI/Wan2.1-T2V-1.3B-Diffusers"
+_SHARED = (
+    Source(_WAN, "vae/", "autoencoder for Final", "Apache-2.0"),
+    # The same tensors as in madebyollin/taehv, which is not on the hub, without a pickle around them.
+    Source("Kijai/WanVideo_comfy", "taew2_1.safetensors", "autoencoder for Draft", "MIT (madebyollin/taehv)"),
+    Source(_WAN, "tokenizer/", "tokenizer of the prompt", "Apache-2.0"),
+    Source(_WAN, "text_encoder/", "encoder of the prompt", "Apache-2.0"),
+)
+
+SOURCES: dict[str, tuple[Source, ...]] = {
+    "inspatio-1.3b": (
+        Source("inspatio/world", "InSpatio-World-1.3B.safetensors", "generator", "Apache-2.0"),
+        *_SHARED,
+    ),
+    "inspatio-1.5-1.3b": (
+        Source("inspatio/world-1.5", "InSpatio-World-1.5-1.3B.safetensors", "generator", "Apache-2.0"),
+        *_SHARED,
+    ),
+}
+"""The sources of every preset whose weights are downloaded."""
+
+
+def weights_folder() -> Path:
+    """The folder for weights: what INSPATIO_WEIGHTS names, else one of this user's."""
+    if chosen := os.environ.get(protocol.WEIGHTS_VARIABLE):
+        return Path(chosen).expanduser()
+    if sys.platform == "win32":
+        data = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        data = Path.home() / "Library" / "Application Support"
+    else:
+        data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return data / "inspatio" / "weights"
