@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from einops import rearrange
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 GROUP = 4
 """Frames in a latent, but the first, which is one frame."""
+
+WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
 
 REPEAT = "Rep"
 """What an upsampling convolution of the model keeps after a stream's first latent, instead of features."""
@@ -65,17 +68,16 @@ class WanCodec(nn.Module):
     def load(cls, folder: Path, dtype: torch.dtype = torch.float32) -> WanCodec:
         """The autoencoder of a local folder with config.json and safetensors, on the CPU.
 
-        Raises OSError or ValueError for a folder that holds none, or not all of its weights.
+        Raises OSError for a missing file; ValueError, SafetensorError or RuntimeError for a broken or foreign one.
         """
         from diffusers import AutoencoderKLWan
 
-        vae, found = AutoencoderKLWan.from_pretrained(
-            folder, torch_dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True
-        )
-        # The library fills what a file lacks with random numbers.
-        if lacking := [*found["missing_keys"], *found["mismatched_keys"]]:
-            raise ValueError(f"the weights in {folder} lack {lacking[0]} and {len(lacking) - 1} others")
-        return cls(vae.eval().requires_grad_(False))
+        # Not `from_pretrained`: that fills what a file lacks with random numbers and a warning.
+        config = AutoencoderKLWan.load_config(folder, local_files_only=True)
+        with torch.device("meta"):
+            vae = AutoencoderKLWan.from_config(config)
+        vae.load_state_dict(load_file(folder / WEIGHTS_FILE), strict=True, assign=True)
+        return cls(vae.to(dtype).eval().requires_grad_(False))
 
 
 class _WanStream:
@@ -129,7 +131,9 @@ class WanEncoder(_WanStream):
         if left_over or groups + len(first) < 1:
             raise ValueError(f"a stream takes 1 + {GROUP}k frames first and {GROUP}k frames later")
         x = rearrange(frames, "b f c h w -> b c f h w").to(self._dtype())
-        latents = torch.cat([self._encode(group) for group in x.split(first + [GROUP] * groups, dim=2)], dim=2)
+        latents = torch.cat(
+            [self._encode(group) for group in x.split(first + [GROUP] * groups, dim=2)], dim=2
+        )
         normalised = (latents.float() - self.codec.mean) / self.codec.deviation
         return rearrange(normalised, "b c g h w -> b g c h w").to(frames.dtype)
 
