@@ -17,7 +17,7 @@ help:
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v in ((3, 11), (3, 13)) else "make needs Python 3.11 or 3.13, this is %d.%d: make PYTHON=/path/to/python3.11" % v)'
 	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[blender,dev,train]'
+	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[blender,dev,train,world]'
 	touch $@
 
 # Blender 5.2's module for the tests, where its Python is there.

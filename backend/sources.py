@@ -40,7 +40,7 @@ class Source:
 _WAN = "Wan-AI/Wan2.1-T2V-1.3B-Diffusers"
 _SHARED = (
     Source(_WAN, "vae/", "autoencoder for Final", "Apache-2.0"),
-    # The same tensors as in madebyollin/taehv, which is not on the hub, without a pickle around them.
+    # A copy without a pickle around it: madebyollin/taehv itself is not on the hub.
     Source("Kijai/WanVideo_comfy", "taew2_1.safetensors", "autoencoder for Draft", "MIT (madebyollin/taehv)"),
     Source(_WAN, "tokenizer/", "tokenizer of the prompt", "Apache-2.0"),
     Source(_WAN, "text_encoder/", "encoder of the prompt", "Apache-2.0"),
@@ -48,11 +48,11 @@ _SHARED = (
 
 SOURCES: dict[str, tuple[Source, ...]] = {
     "inspatio-1.3b": (
-        Source("inspatio/world", "InSpatio-World-1.3B.safetensors", "generator", "Apache-2.0"),
+        Source("inspatio/world", "InSpatio-World-1.3B.safetensors", "generator", "see its model card"),
         *_SHARED,
     ),
     "inspatio-1.5-1.3b": (
-        Source("inspatio/world-1.5", "InSpatio-World-1.5-1.3B.safetensors", "generator", "Apache-2.0"),
+        Source("inspatio/world-1.5", "InSpatio-World-1.5-1.3B.safetensors", "generator", "see its model card"),
         *_SHARED,
     ),
 }

@@ -7,7 +7,7 @@ import torch
 from plain_dit import plain_denoise
 from torch import Tensor
 
-from backend.model import Cache, CausalDiT, GeneratorConfig
+from backend.model import Cache, CausalDiT, GeneratorConfig, sample_block
 
 SIZE = (4, 6)
 
@@ -53,6 +53,21 @@ def test_two_passes_equal_one_under_a_mask(text_dim: int, with_previous: bool) -
     condition = torch.cat([mask, render], dim=2)
     expected = plain_denoise(dit.config, dit.state_dict(), context, noisy, condition, 833.3, text)
     torch.testing.assert_close(got.double(), expected, atol=2e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_keys_and_values_of_the_text_are_computed_once_a_prompt() -> None:
+    dit, runs = generator(text_dim=9), []
+    for name, layer in dit.named_modules():
+        if name.endswith(("cross_attn.k", "cross_attn.v")) or name == "text_embedding":
+            layer.register_forward_hook(lambda *_, name=name: runs.append(name))
+    text = dit.encode_text(torch.randn(2, 7, 9))
+    previous = None
+    for _ in range(2):
+        cache = dit.prefill(latents(1), previous, text)
+        previous = sample_block(dit, cache, latents(4, 4), latents(5), latents(3), lambda _: latents(6), text)
+    assert len(runs) == 1 + 2 * dit.config.num_layers
+    assert len(set(runs)) == len(runs)
 
 
 def test_without_text_there_are_no_weights_for_it() -> None:

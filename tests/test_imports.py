@@ -70,3 +70,15 @@ def test_the_add_on_reads_what_the_backend_writes_without_the_backend() -> None:
         [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_tiny_needs_no_package_of_the_larger_presets() -> None:
+    code = (
+        "import sys\n"
+        "for name in ('diffusers', 'tokenizers', 'transformers'): sys.modules[name] = None\n"
+        "import backend.cli, backend.server, backend.codec.wan, backend.text\n"
+        "from backend.presets import load_preset\n"
+        "assert load_preset('tiny').preset.available\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

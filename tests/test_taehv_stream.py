@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from backend.codec.base import Codec, Decoder, Encoder
@@ -122,3 +125,50 @@ def test_a_block_of_another_length_is_refused() -> None:
     with pytest.raises(ValueError, match="frames"):
         encoder.push(noise(1, 8, 3, 16, 24))
     assert not encoder.state()
+
+
+class Trap:
+    """An object that touches a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.path,)
+
+
+@torch.no_grad()
+def test_weights_load_from_both_forms(tmp_path: Path) -> None:
+    codec, frames = random_codec(), noise(1, 9, 3, 16, 24)
+    weights = {name.removeprefix("layers."): weight for name, weight in codec.state_dict().items()}
+    torch.save(weights, tmp_path / "taew2_1.pth")
+    save_file(weights, tmp_path / "taew2_1.safetensors")
+    for name in ("taew2_1.pth", "taew2_1.safetensors"):
+        loaded = Taehv.load(tmp_path / name)
+        assert torch.equal(loaded.encoder().push(frames), codec.encoder().push(frames))
+    assert (
+        Taehv.load(tmp_path / "taew2_1.pth", torch.bfloat16).state_dict().popitem()[1].dtype == torch.bfloat16
+    )
+
+
+def test_a_pickle_that_would_run_something_is_refused(tmp_path: Path) -> None:
+    torch.save({"encoder.0.weight": Trap(tmp_path / "sprung")}, tmp_path / "taew2_1.pth")
+    with pytest.raises(ValueError, match="more than weights"):
+        Taehv.load(tmp_path / "taew2_1.pth")
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("content", [[torch.zeros(1)], {"step": 3}])
+def test_a_pth_file_of_something_else_is_refused(content: object, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "taew2_1.pth")
+    with pytest.raises(ValueError, match="other than weights"):
+        Taehv.load(tmp_path / "taew2_1.pth")
+
+
+@pytest.mark.parametrize("left", [0, 1000])
+def test_a_truncated_pth_file_is_refused(left: int, tmp_path: Path) -> None:
+    path = tmp_path / "taew2_1.pth"
+    torch.save({"encoder.0.weight": torch.zeros(64, 3, 3, 3)}, path)
+    path.write_bytes(path.read_bytes()[:left])
+    with pytest.raises(ValueError, match="broken"):
+        Taehv.load(path)

@@ -13,6 +13,7 @@ frames late.) Decoded, the first latent gives four frames of which the last is f
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -154,8 +155,11 @@ class Taehv(nn.Module):
 
     @classmethod
     def load(cls, path: Path, dtype: torch.dtype = torch.float32) -> Taehv:
-        """The autoencoder of a safetensors file, on the CPU."""
-        return cls.from_weights(load_file(path)).to(dtype)
+        """The autoencoder of a safetensors file, or of `taew2_1.pth` as it is published, on the CPU.
+
+        Raises OSError for a missing file; ValueError, SafetensorError or RuntimeError for a broken or foreign one.
+        """
+        return cls.from_weights(_read_pth(path) if path.suffix == ".pth" else load_file(path)).to(dtype)
 
     def _walk(self, which: str, x: Tensor, memory: Memory) -> Tensor:
         """Frames (B, T, C, H, W) through the encoder or the decoder, updating `memory`; dtype of `x` back."""
@@ -174,6 +178,18 @@ class Taehv(nn.Module):
             else:
                 x = layer(x)
         return rearrange(x, "(b t) c h w -> b t c h w", b=batch).to(dtype)
+
+
+def _read_pth(path: Path) -> dict[str, Tensor]:
+    """The tensors of a .pth file. Nothing that it may hold besides is run."""
+    try:
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"{path.name} is broken or holds more than weights ({reason})") from error
+    if not isinstance(weights, dict) or not all(isinstance(held, Tensor) for held in weights.values()):
+        raise ValueError(f"{path.name} holds something other than weights")
+    return weights
 
 
 class _TaehvStream:
