@@ -52,7 +52,9 @@ SOURCES: dict[str, tuple[Source, ...]] = {
         *_SHARED,
     ),
     "inspatio-1.5-1.3b": (
-        Source("inspatio/world-1.5", "InSpatio-World-1.5-1.3B.safetensors", "generator", "see its model card"),
+        Source(
+            "inspatio/world-1.5", "InSpatio-World-1.5-1.3B.safetensors", "generator", "see its model card"
+        ),
         *_SHARED,
     ),
 }
