@@ -27,7 +27,7 @@ DEPTH_JUMP = (
     0.04  # relative change of depth to a neighbour, beyond the surface's own slope, that counts as a jump
 )
 BLUR = 5  # pixels: what is coarser than this must agree
-DISAGREEMENT = 0.15  # coarse difference (of a range of 2) at which trust has fallen to 1/e
+DISAGREEMENT = 0.30  # coarse difference (of a range of 2) at which trust has fallen to 1/e
 
 
 def box(x: Tensor, size: int) -> Tensor:
