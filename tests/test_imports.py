@@ -79,6 +79,7 @@ def test_tiny_needs_no_package_of_the_larger_presets() -> None:
         "import backend.cli, backend.server, backend.codec.wan, backend.text\n"
         "from backend.presets import load_preset\n"
         "assert load_preset('tiny').preset.available\n"
+        "assert 'torch._dynamo' not in sys.modules, 'it takes 100 MB and a second'\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -115,7 +115,8 @@ class Block(nn.Module):
         self.ffn = nn.Sequential(
             nn.Linear(dim, config.ffn_dim), nn.GELU("tanh"), nn.Linear(config.ffn_dim, dim)
         )
-        self.modulation = nn.Parameter(torch.randn(1, 6, dim) / dim**0.5)
+        # uniform_: other draws, on the meta device, import torch._dynamo with 100 MB and a second.
+        self.modulation = nn.Parameter(torch.empty(1, 6, dim).uniform_(-(dim**-0.5), dim**-0.5))
 
     def key_value(self, x: Tensor, time: Tensor, turn: Rotation) -> KeyValue:
         """What tokens (B, N, dim) leave in the cache at modulation `time` (B, 6, dim), without going further."""
@@ -146,7 +147,7 @@ class Head(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(dim, eps=NORM_EPS, elementwise_affine=False)
         self.head = nn.Linear(dim, PATCH * PATCH * channels)
-        self.modulation = nn.Parameter(torch.randn(1, 2, dim) / dim**0.5)
+        self.modulation = nn.Parameter(torch.empty(1, 2, dim).uniform_(-(dim**-0.5), dim**-0.5))
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         """`time` is the timestep's embedding (B, dim), not its projection."""
