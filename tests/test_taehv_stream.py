@@ -7,12 +7,16 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from streams import (
+    BLOCKS,
+    check_a_latent_ends_with_its_frame_and_knows_nothing_later,
+    check_is_a_codec,
+    moving_edge,
+    noise,
+    there_and_back,
+)
 
-from backend.codec.base import Codec, Decoder, Encoder
 from backend.codec.taehv import Grow, Pool, Taehv
-
-BLOCKS = [9, 12, 12]
 
 
 def random_codec() -> Taehv:
@@ -40,24 +44,8 @@ def see_through_codec() -> Taehv:
     return codec
 
 
-def moving_edge(frames: int) -> Tensor:
-    """White from the left up to column 8 + 2f in frame f, (1, F, 3, 16, 80) in -1..1."""
-    white = torch.arange(80)[None] < 8 + 2 * torch.arange(frames)[:, None]
-    return (white.float() * 2 - 1)[None, :, None, None].expand(1, frames, 3, 16, 80)
-
-
-def noise(*shape: int) -> Tensor:
-    return torch.rand(shape, generator=torch.Generator().manual_seed(1)) * 2 - 1
-
-
 def test_it_is_a_codec() -> None:
-    codec: Codec = random_codec()
-    encoder: Encoder = codec.encoder()
-    decoder: Decoder = codec.decoder()
-    with torch.no_grad():
-        latents = encoder.push(noise(1, 9, 3, 16, 24))
-        assert latents.shape == (1, 3, codec.latent_channels, 2, 3)
-        assert decoder.push(latents).shape == (1, 9, 3, 16, 24)
+    check_is_a_codec(random_codec())
 
 
 @torch.no_grad()
@@ -96,23 +84,13 @@ def test_a_stream_goes_on_from_a_kept_state() -> None:
         assert torch.equal(stream.push(first)[:, :1], type(stream)(codec).push(first)[:, :1])
 
 
-@torch.no_grad()
 def test_a_latent_ends_with_its_frame_and_knows_nothing_later() -> None:
-    codec, frames = random_codec(), noise(1, 9, 3, 16, 24)
-    before = codec.encoder().push(frames)
-    for frame in range(9):
-        changed = frames.clone()
-        changed[:, frame] *= -1
-        moved = (codec.encoder().push(changed) - before).abs().amax(dim=(0, 2, 3, 4)) > 0
-        first_to_know = (frame + 3) // 4
-        assert moved.nonzero()[0].item() == first_to_know
+    check_a_latent_ends_with_its_frame_and_knows_nothing_later(random_codec())
 
 
-@torch.no_grad()
 def test_a_moving_edge_does_not_lag() -> None:
-    codec, frames = see_through_codec(), moving_edge(sum(BLOCKS))
-    encoder, decoder = codec.encoder(), codec.decoder()
-    shown = torch.cat([decoder.push(encoder.push(block)) for block in frames.split(BLOCKS, dim=1)], dim=1)
+    frames = moving_edge(sum(BLOCKS))
+    shown = there_and_back(see_through_codec(), frames)
     assert shown.shape == frames.shape
     # A latent holds every fourth frame, which the others of its group show as well: none trails.
     assert torch.equal(shown[:, ::4] > 0, frames[:, ::4] > 0)

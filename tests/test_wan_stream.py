@@ -8,10 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load, save
-from test_taehv_stream import BLOCKS, moving_edge, noise
+from streams import (
+    BLOCKS,
+    check_a_latent_ends_with_its_frame_and_knows_nothing_later,
+    check_is_a_codec,
+    moving_edge,
+    noise,
+    there_and_back,
+)
 from torch import Tensor, nn
 
-from backend.codec.base import Codec, Decoder, Encoder
 from backend.codec.wan import WanCodec
 
 diffusers = pytest.importorskip("diffusers", reason="pip install -e .[world]")
@@ -78,13 +84,7 @@ def whole_frames(codec: WanCodec, latents: Tensor) -> Tensor:
 
 
 def test_it_is_a_codec() -> None:
-    codec: Codec = random_codec()
-    encoder: Encoder = codec.encoder()
-    decoder: Decoder = codec.decoder()
-    with torch.no_grad():
-        latents = encoder.push(noise(1, 9, 3, 16, 24))
-        assert latents.shape == (1, 3, codec.latent_channels, 2, 3)
-        assert decoder.push(latents).shape == (1, 9, 3, 16, 24)
+    check_is_a_codec(random_codec())
 
 
 @pytest.mark.parametrize("split", FRAME_SPLITS)
@@ -158,15 +158,8 @@ def test_streams_of_one_model_do_not_disturb_each_other() -> None:
     torch.testing.assert_close(torch.cat(shown, dim=1), whole_frames(codec, expected), atol=TOLERANCE, rtol=0)
 
 
-@torch.no_grad()
 def test_a_latent_ends_with_its_frame_and_knows_nothing_later() -> None:
-    codec, frames = random_codec(), noise(1, 9, 3, 16, 24)
-    before = codec.encoder().push(frames)
-    for frame in range(9):
-        changed = frames.clone()
-        changed[:, frame] *= -1
-        moved = (codec.encoder().push(changed) - before).abs().amax(dim=(0, 2, 3, 4)) > 0
-        assert moved.nonzero()[0].item() == (frame + 3) // 4
+    check_a_latent_ends_with_its_frame_and_knows_nothing_later(random_codec())
 
 
 @torch.no_grad()
@@ -180,11 +173,9 @@ def test_a_latent_is_shown_from_its_first_frame_on() -> None:
         assert moved.nonzero()[0].item() == first_frame
 
 
-@torch.no_grad()
 def test_a_moving_edge_does_not_lag() -> None:
-    codec, frames = see_through_codec(), moving_edge(sum(BLOCKS))
-    encoder, decoder = codec.encoder(), codec.decoder()
-    shown = torch.cat([decoder.push(encoder.push(block)) for block in frames.split(BLOCKS, dim=1)], dim=1)
+    frames = moving_edge(sum(BLOCKS))
+    shown = there_and_back(see_through_codec(), frames)
     assert shown.shape == frames.shape
     columns = slice(0, 80, 8)  # a latent sees every eighth pixel
     for frame in range(frames.shape[1]):
