@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..codec.tiny import GROUP, PATCH, TinyCodec, TinyCodecConfig, cosines
 from .examples import Sequence, graded, pictures
-from .runs import Average, Clock, cosine, load_checkpoint, save_checkpoint
+from .runs import Average, Checkpoint, Clock, cosine
 
 CROP = 96  # pixels
 GROUPS = 3  # of a crop: the first only comes before, and from the second to the third a stream must not jump
@@ -153,22 +153,20 @@ def train(
     codec = TinyCodec(config) if start is None else TinyCodec.load(start).train()
     files = sequence_files(folders)
     tests = [Sequence.load(path).colour[0] for path in sequence_files([test])]
-    checkpoint = load_checkpoint(run / "codec.pt")
-    if checkpoint is None and start is None:
+    if not (run / "codec.pt").exists() and start is None:
         measured = principal_components(
             list(rng.permutation(np.array(files))[:150]), config.latent_channels, rng
         )
         codec.load_state_dict(measured, strict=False)
     optimizer = torch.optim.AdamW(codec.parameters(), lr=LEARNING_RATE, weight_decay=1e-4, betas=(0.9, 0.98))
     codec.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average, step, before = Average(codec, 0.998), 0, 0.0
-    if checkpoint is not None:
-        codec.load_state_dict(checkpoint["codec"])
-        optimizer.load_state_dict(checkpoint["optimizer"])
-        average.weights, step, before = checkpoint["average"], checkpoint["step"], checkpoint["seconds"]
+    average = Average(codec, 0.998)
+    checkpoint = Checkpoint(run / "codec.pt", codec, [optimizer], average)
+    step = checkpoint.step
+    if step:
         rng = np.random.default_rng((seed, step))
     sequences = [Sequence.load(path).colour[0] for path in files]
-    clock = Clock(run / "codec.jsonl", before)
+    clock = Clock(run / "codec.jsonl", checkpoint.seconds)
     losses: list[float] = []
     while clock.seconds < minutes * 60:
         for group in optimizer.param_groups:
@@ -195,16 +193,7 @@ def train(
             sequences += [Sequence.load(path).colour[0] for path in new]
             files += new
             averaged.save(run / "codec.safetensors")
-            save_checkpoint(
-                run / "codec.pt",
-                {
-                    "codec": codec.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "average": average.weights,
-                    "step": step,
-                    "seconds": clock.seconds,
-                },
-            )
+            checkpoint.save(step, clock.seconds)
 
 
 def main() -> None:

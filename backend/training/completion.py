@@ -18,7 +18,7 @@ from ..constraint.completion import Completion, CompletionConfig
 from ..device import default_device
 from .codec import sequence_files
 from .frames import Frames, draw_frame
-from .runs import Average, Clock, Masters, cosine, load_checkpoint, save_checkpoint
+from .runs import Average, Checkpoint, Clock, Masters, cosine
 
 BATCH = 16
 WINDOW = (96, 176)  # pixels
@@ -150,16 +150,12 @@ def train(
     master = Completion(config)  # float32; `working` computes
     working = Completion(config).set_dtype(dtype)
     stepper = Stepper(master)
-    average, step, before = Average(master, 0.998), 0, 0.0
-    checkpoint = load_checkpoint(run / "completion.pt")
-    if checkpoint is not None:
-        master.load_state_dict(checkpoint["completion"])
-        for optimizer, state in zip(stepper.optimizers, checkpoint["optimizers"], strict=True):
-            optimizer.load_state_dict(state)
-        average.weights, step, before = checkpoint["average"], checkpoint["step"], checkpoint["seconds"]
+    average = Average(master, 0.998)
+    checkpoint = Checkpoint(run / "completion.pt", master, stepper.optimizers, average)
+    step = checkpoint.step
     masters = Masters(working, master)
     drawer, tests = Drawer(folders, seed, step), test_frames(test, 3)
-    clock, losses = Clock(run / "completion.jsonl", before), []
+    clock, losses = Clock(run / "completion.jsonl", checkpoint.seconds), []
     while clock.seconds < minutes * 60:
         progress = clock.seconds / (minutes * 60)
         drawer.whole = progress >= WHOLE_FROM
@@ -182,16 +178,7 @@ def train(
             )
             losses.clear()
             averaged.float().save(run / "completion.safetensors")
-            save_checkpoint(
-                run / "completion.pt",
-                {
-                    "completion": master.state_dict(),
-                    "optimizers": [optimizer.state_dict() for optimizer in stepper.optimizers],
-                    "average": average.weights,
-                    "step": step,
-                    "seconds": clock.seconds,
-                },
-            )
+            checkpoint.save(step, clock.seconds)
 
 
 def main() -> None:

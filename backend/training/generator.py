@@ -23,7 +23,7 @@ from torch import Tensor
 from ..codec.tiny import TinyCodec
 from ..device import default_device
 from ..model import CausalDiT, GeneratorConfig, Schedule, add_noise, predict_x0
-from .runs import Average, Clock, Masters, cosine, load_checkpoint, save_checkpoint
+from .runs import Average, Checkpoint, Clock, Masters, cosine
 
 LEARNING_RATE = 2.5e-3
 WINDOW = (12, 12)  # latents: 96 x 96 pixels for most of the run
@@ -258,17 +258,13 @@ def train(
     working = CausalDiT(config).to(dtype)
     trainee, weight = Trainee(working), pixel_weight(codec)
     steps = optimizers(dit)
-    average, step, before = Average(dit, 0.999), 0, 0.0
-    checkpoint = load_checkpoint(run / "generator.pt")
-    if checkpoint is not None:
-        dit.load_state_dict(checkpoint["generator"])
-        for optimizer, state in zip(steps, checkpoint["optimizers"], strict=True):
-            optimizer.load_state_dict(state)
-        average.weights, step, before = checkpoint["average"], checkpoint["step"], checkpoint["seconds"]
-        torch.manual_seed(seed + step)
+    average = Average(dit, 0.999)
+    checkpoint = Checkpoint(run / "generator.pt", dit, steps, average)
+    step = checkpoint.step
+    torch.manual_seed(seed + step)
     masters = Masters(working, dit)
     rng = np.random.default_rng((seed, step))
-    clock, losses = Clock(run / "generator.jsonl", before), []
+    clock, losses = Clock(run / "generator.jsonl", checkpoint.seconds), []
     while clock.seconds < minutes * 60:
         progress = clock.seconds / (minutes * 60)
         for optimizer in steps:
@@ -302,16 +298,7 @@ def train(
             losses.clear()
             pool.grow()
             save_generator(dit, average, run / "generator.safetensors")
-            save_checkpoint(
-                run / "generator.pt",
-                {
-                    "generator": dit.state_dict(),
-                    "optimizers": [optimizer.state_dict() for optimizer in steps],
-                    "average": average.weights,
-                    "step": step,
-                    "seconds": clock.seconds,
-                },
-            )
+            checkpoint.save(step, clock.seconds)
 
 
 def main() -> None:

@@ -1,11 +1,11 @@
-"""What every training run shares: EMA, learning-rate curve, checkpoints that resume, a log of JSON lines."""
+"""What every training run shares: EMA, learning-rate curve, a checkpoint that resumes, a log of JSON lines."""
 
 import json
 import math
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -56,15 +56,37 @@ def cosine(progress: float, warmup: float = 0.02, floor: float = 0.02) -> float:
     return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - warmup) / (1 - warmup))))
 
 
-def save_checkpoint(path: Path, checkpoint: dict[str, Any]) -> None:
-    """Written whole or not at all."""
-    temporary = path.with_suffix(".tmp")
-    torch.save(checkpoint, temporary)
-    os.replace(temporary, path)
+class Checkpoint:
+    """All that a run goes on from: what is trained, its optimizers and average, steps and seconds so far.
 
+    Made of new ones, it fills them from the file where there is one.
+    """
 
-def load_checkpoint(path: Path) -> dict[str, Any] | None:
-    return torch.load(path, weights_only=True) if path.exists() else None
+    def __init__(
+        self, path: Path, model: nn.Module, optimizers: Sequence[torch.optim.Optimizer], average: Average
+    ):
+        self.path, self.model, self.optimizers, self.average = path, model, optimizers, average
+        self.step, self.seconds = 0, 0.0
+        if path.exists():
+            kept = torch.load(path, weights_only=True)
+            model.load_state_dict(kept["model"])
+            for optimizer, state in zip(optimizers, kept["optimizers"], strict=True):
+                optimizer.load_state_dict(state)
+            average.weights, self.step, self.seconds = kept["average"], kept["step"], kept["seconds"]
+
+    def save(self, step: int, seconds: float) -> None:
+        """Written whole or not at all."""
+        self.step, self.seconds = step, seconds
+        kept = {
+            "model": self.model.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "average": self.average.weights,
+            "step": step,
+            "seconds": seconds,
+        }
+        temporary = self.path.with_suffix(".tmp")
+        torch.save(kept, temporary)
+        os.replace(temporary, self.path)
 
 
 class Clock:
