@@ -138,7 +138,7 @@ def measure_pipeline(folder: Path, frames: int) -> dict[str, Any]:
 @dataclass(frozen=True)
 class _Block:
     frames: list[bytes]
-    snapshot: bytes
+    snapshot: bytes | None
     coverage: list[float]
     milliseconds: dict[str, float]
     peak_mb: float
@@ -171,7 +171,7 @@ class _Backend:
         body = pack({"block": block}, cameras.block(block).blobs())
         answer = self._ask("POST", f"{protocol.TAKES_PATH}/{take}/blocks", body, protocol.ENVELOPE_TYPE)
         header, blobs = unpack(answer)
-        snapshot = bytes(blobs.pop("snapshot").data)
+        snapshot = bytes(blobs.pop("snapshot").data) if "snapshot" in blobs else None
         frames = [bytes(blob.data) for blob in blobs.values()]
         return _Block(frames, snapshot, header["coverage"], header["milliseconds"], header["peak_mb"])
 

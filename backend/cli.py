@@ -10,10 +10,11 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from . import __version__, protocol
+from .protocol.files import QUALITIES
 
 DONE, FAILED, BAD_ARGUMENTS, MISSING, INTERRUPTED = 0, 1, 2, 3, 130
 SHORTEST_TOKEN = 16
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     shot.add_argument("folder", type=Path, help="holds shot.json and its reference; takes are written there")
     shot.add_argument("--preset", help="another preset than the shot's")
     shot.add_argument("--seed", type=int, help="another seed than the shot's")
+    shot.add_argument("--quality", choices=QUALITIES, help="another quality than the shot's")
     shot.add_argument(
         "--continue",
         dest="number",
@@ -129,7 +131,7 @@ def _shot(parsed: argparse.Namespace) -> int:
         sys.stdout.flush()
 
     try:
-        folder = generate_shot(parsed.folder, parsed.preset, parsed.seed, parsed.number, show)
+        folder = generate_shot(parsed.folder, parsed.preset, parsed.seed, parsed.number, show, parsed.quality)
     except ShotError as error:
         sys.stderr.write(f"{error}\n")
         return FAILED
@@ -158,6 +160,7 @@ def _download(parsed: argparse.Namespace) -> int:
 
     try:
         download(parsed.preset, folder, show, offline=parsed.offline, every=0.2 if live else 5.0)
+        _encode_neutral_prompt(parsed.preset, folder, show)
     except DownloadError as error:
         sys.stderr.write(f"{error}\n")
         return FAILED
@@ -165,6 +168,22 @@ def _download(parsed: argparse.Namespace) -> int:
         sys.stderr.write("\nStopped. Run the same command again: it goes on from here.\n")
         raise
     return DONE
+
+
+def _encode_neutral_prompt(preset: str, folder: Path, show: Callable[[str, bool], None]) -> None:
+    """Have the text encoder's work done that a take without a prompt would wait for."""
+    show("Encoding the neutral prompt", True)
+    try:
+        from .presets.released import RELEASED, keep_neutral_prompt
+    except ImportError as error:
+        show(f"The neutral prompt will be encoded with the first take: {_missing(error)}", False)
+        return
+    from .presets import PresetError
+
+    try:
+        keep_neutral_prompt(RELEASED[preset], folder)
+    except (PresetError, MemoryError, RuntimeError) as error:
+        show(f"The neutral prompt will be encoded with the first take ({error})", False)
 
 
 def _doctor(parsed: argparse.Namespace) -> int:

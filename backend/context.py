@@ -17,35 +17,52 @@ from .constraint.splat import Render, splat_views
 from .protocol.blocks import block_size
 from .world import World
 
+CPU = torch.device("cpu")
+
 SETTLED = 1e-6
 """Largest change of a still picture's latents from a block to the next at which they count as settled."""
 
 
 def render_world(
-    world: World, frames: Tensor, intrinsics: Tensor, world_to_camera: Tensor, height: int, width: int
+    world: World,
+    frames: Tensor,
+    intrinsics: Tensor,
+    world_to_camera: Tensor,
+    height: int,
+    width: int,
+    device: torch.device = CPU,
 ) -> Render:
     """Render the world into n target cameras: frames (n,), intrinsics (n, 3, 3), world_to_camera (n, 4, 4).
+
+    The render is made, and lies, on `device`; only the views that are rendered go there.
 
     A still or stills are the world at every time; of a moving world each frame shows the view nearest in time.
     """
     if world.kind != "moving":
-        return _render(world, slice(None), intrinsics, world_to_camera, height, width)
+        return _render(world, slice(None), intrinsics, world_to_camera, height, width, device)
     views = world.views_at(frames)
     parts, start = [], 0
     for stop in range(1, len(views) + 1):
         if stop == len(views) or views[stop] != views[start]:
             targets = slice(start, stop)
             view = slice(views[start], views[start] + 1)
-            parts.append(_render(world, view, intrinsics[targets], world_to_camera[targets], height, width))
+            cameras = intrinsics[targets], world_to_camera[targets]
+            parts.append(_render(world, view, *cameras, height, width, device))
             start = stop
     return Render.joined(parts)
 
 
 def _render(
-    world: World, views: slice, intrinsics: Tensor, world_to_camera: Tensor, height: int, width: int
+    world: World,
+    views: slice,
+    intrinsics: Tensor,
+    world_to_camera: Tensor,
+    height: int,
+    width: int,
+    device: torch.device,
 ) -> Render:
     colour, depth, lenses = magnified(
-        world.pictures(views), world.depth[views], world.intrinsics[views], height, width
+        world.pictures(views, device), world.depth[views].to(device), world.intrinsics[views], height, width
     )
     return splat_views(
         colour, depth, lenses, world.world_to_camera[views], intrinsics, world_to_camera, size=(height, width)
@@ -118,8 +135,8 @@ class MovingContext:
         self._encoder = codec.encoder()
 
     def latents(self, block: int, frames: Tensor, views: list[int]) -> Tensor:
-        pictures = cover(self._world.pictures(self._world.views_at(frames)), *self._size)
-        return self._encoder.push(pictures[None].to(self._device))
+        shown = self._world.pictures(self._world.views_at(frames), self._device)
+        return self._encoder.push(cover(shown, *self._size)[None])
 
     def state(self) -> dict[str, Tensor]:
         return self._encoder.state()
@@ -141,7 +158,7 @@ class StillContext:
     def __init__(self, codec: Codec, world: World, height: int, width: int, device: torch.device) -> None:
         self._codec = codec
         self._pictures = [
-            cover(world.pictures([view]), height, width).to(device) for view in range(len(world.frames))
+            cover(world.pictures([view], device), height, width) for view in range(len(world.frames))
         ]
         self._encoders = [codec.encoder() for _ in self._pictures]
         self._blocks: list[list[Tensor]] = [[] for _ in self._pictures]

@@ -5,6 +5,7 @@ that format (avx512_bf16, amx_bf16): there it is several times faster than float
 any other CPU it would be emulated and slower.
 """
 
+import platform
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,13 @@ class Device:
 
     torch_device: torch.device
     dtype: torch.dtype
+
+    @property
+    def words(self) -> str:
+        """All that equal results depend on beside shot, preset and seed."""
+        kind = self.torch_device.type
+        name = torch.cuda.get_device_name(self.torch_device) if kind == "cuda" else platform.machine()
+        return f"{kind} {name}, {str(self.dtype).removeprefix('torch.')}, torch {torch.__version__}"
 
 
 @cache

@@ -146,7 +146,8 @@ def _weights() -> Finding:
     except PresetError as error:
         return Finding("weights of tiny", "fail", str(error))
     count = sum(parameter.numel() for parameter in loaded.dit.parameters())
-    return Finding("weights of tiny", "ok", f"{count / 1e6:.1f} M parameters, {loaded.digest[:12]}")
+    digest = loaded.autoencoder("final").digest
+    return Finding("weights of tiny", "ok", f"{count / 1e6:.1f} M parameters, {digest[:12]}")
 
 
 def _one_block() -> Finding:

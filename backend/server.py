@@ -14,7 +14,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -51,6 +51,7 @@ class TakeBody(BaseModel):
     seed: int = Field(ge=0, lt=2**63)
     prompt: str = Field("", max_length=MAX_PROMPT)
     keep_reference_detail: bool = True
+    quality: Literal["draft", "final"] = "final"
 
 
 class TakeAnswer(BaseModel):
@@ -59,6 +60,7 @@ class TakeAnswer(BaseModel):
     take: str
     block_sizes: list[int]
     preset_digest: str
+    device: str
     backend_version: str
 
 
@@ -321,7 +323,8 @@ def _packed(made: GeneratedBlock) -> bytes:
         "peak_mb": made.peak_mb,
     }
     frames = [Blob.of(f"frame_{index}", frame) for index, frame in enumerate(made.frames)]
-    return envelope.pack(header, [*frames, Blob.of("snapshot", made.snapshot)])
+    snapshot = [] if made.snapshot is None else [Blob.of("snapshot", made.snapshot)]
+    return envelope.pack(header, [*frames, *snapshot])
 
 
 def _field(header: dict[str, Any], name: str, kind: type) -> Any:

@@ -30,6 +30,7 @@ from .protocol.blocks import BLOCK_SIZES
 from .protocol.cameras import Cameras
 from .protocol.files import Reference
 from .session import Block, CameraBlock, Session, SessionError, check_size
+from .snapshots import Snapshots
 from .world import World, WorldError, decode_world, digest_of
 
 logger = logging.getLogger(__name__)
@@ -54,7 +55,11 @@ class Generating(Protocol):
     """What the service needs of a `Session`."""
 
     @property
+    def digest(self) -> str: ...
+    @property
     def next_block(self) -> int: ...
+    @property
+    def snapshot_bytes(self) -> int: ...
     def step(self, cameras: CameraBlock, cancelled: Callable[[], bool]) -> Block: ...
     def snapshot(self) -> bytes: ...
     def restore(self, data: bytes) -> None: ...
@@ -71,18 +76,19 @@ class TakeRequest:
     seed: int
     prompt: str = ""
     keep_reference_detail: bool = True
+    quality: str = "final"
 
 
 @dataclass(frozen=True)
 class GeneratedBlock:
-    """One block, ready to be sent: PNG files, coverage of each frame, times, and the state after it."""
+    """One block, ready to be sent: PNG files, coverage of each frame, times, and the state after it if it is kept."""
 
     block: int
     frames: list[bytes]
     coverage: list[float]
     milliseconds: dict[str, float]
     peak_mb: float
-    snapshot: bytes
+    snapshot: bytes | None
 
 
 @dataclass
@@ -91,7 +97,7 @@ class _Take:
 
     id: str
     session: Generating
-    preset_digest: str
+    snapshots: Snapshots = field(default_factory=Snapshots)
     used: float = field(default_factory=time.monotonic)
     cancelled: threading.Event | None = None
 
@@ -207,10 +213,11 @@ class Service:
                 request.seed,
                 request.prompt or None,
                 request.keep_reference_detail,
+                request.quality,
             )
         except (PresetError, SessionError) as error:
             raise ServiceError(422, "invalid", str(error)) from None
-        take = _Take(secrets.token_hex(8), session, loaded.digest)
+        take = _Take(secrets.token_hex(8), session)
         with self._lock:
             if len(self._takes) >= protocol.MAX_TAKES:
                 idle = [kept for kept in self._takes.values() if kept.cancelled is None]
@@ -223,7 +230,8 @@ class Service:
         return {
             "take": take.id,
             "block_sizes": list(BLOCK_SIZES),
-            "preset_digest": loaded.digest,
+            "preset_digest": session.digest,
+            "device": loaded.device.words,
             "backend_version": __version__,
         }
 
@@ -251,7 +259,7 @@ class Service:
                 )
             try:
                 made = take.session.step(camera_block(cameras), cancelled.is_set)
-                return _encoded(block, made, take.session)
+                return _encoded(block, made, take)
             except Cancelled:
                 raise _cancelled() from None
             except SessionError as error:
@@ -334,10 +342,10 @@ def camera_block(cameras: Cameras) -> CameraBlock:
     )
 
 
-def _encoded(block: int, made: Block, session: Generating) -> GeneratedBlock:
+def _encoded(block: int, made: Block, take: _Take) -> GeneratedBlock:
     start = time.perf_counter()
     frames = encode_pngs(made.frames)
-    snapshot = session.snapshot()
+    snapshot = take.snapshots.after_block(take.session)
     milliseconds = {**made.milliseconds, "png": round((time.perf_counter() - start) * 1000, 2)}
     return GeneratedBlock(block, frames, made.coverage, milliseconds, peak_mb(), snapshot)
 

@@ -6,7 +6,7 @@ One block of tiny at 256x144, n = 9 frames first, then 12:
     render, holes completed          -> picture (n,3,144,256)                                         complete
     picture, known                   -> render latents (1,3,C,18,32), mask latents (1,3,4,18,32)       encode
     reference at these times         -> reference latents (1,3,C,18,32)                                 encode
-    reference | previous prediction  -> cache                                                           prefill
+    reference | previous prediction  -> cache (the generator reads the prompt here, if it reads text)   prefill
     noise of (seed, block)           -> latents (1,3,C,18,32) in four steps                             denoise
     latents                          -> frames (n,3,144,256)                                            decode
     frames, render                   -> frames with the reference's detail -> uint8 (n,144,256,3)       finish
@@ -30,6 +30,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from .codec import Codec
 from .constraint.mask import mask_latents
 from .constraint.splat import Render
 from .constraint.views import choose_views
@@ -76,6 +77,12 @@ class _State:
     reference: dict[str, Tensor] = field(default_factory=dict)
     decoder: dict[str, Tensor] = field(default_factory=dict)
 
+    def tensors(self) -> dict[str, Tensor]:
+        """All of it by one name each."""
+        parts = {"render": self.render, "reference": self.reference, "decoder": self.decoder}
+        named = {f"{part}.{name}": tensor for part, held in parts.items() for name, tensor in held.items()}
+        return named if self.previous is None else {**named, "previous": self.previous}
+
 
 class Session:
     """Generates the blocks of one take in order; see the module's docstring."""
@@ -89,17 +96,26 @@ class Session:
         seed: int,
         prompt: str | None = None,
         keep_reference_detail: bool = True,
+        quality: str = "final",
     ) -> None:
+        """Raises SessionError for a size that the preset cannot have, PresetError where weights are missing."""
         check_size(preset.preset.multiple, width, height)
         self._preset = preset
+        self._autoencoder = preset.autoencoder(quality)
         self._world = world
         self._height, self._width = height, width
         self._seed = seed
-        self._prompt = prompt or ""
+        self._prompt = " ".join((prompt or "").split())
+        self._text = preset.text(self._prompt)
         self._keep_reference_detail = keep_reference_detail
-        self._context: ReferenceContext = _context(preset, world, height, width)
+        self._context = _context(self._autoencoder.codec, world, height, width, preset.device.torch_device)
         self._state = _State()
         self._take_up(self._state)
+
+    @property
+    def digest(self) -> str:
+        """Changes with the weights that the session uses."""
+        return self._autoencoder.digest
 
     @property
     def next_block(self) -> int:
@@ -113,15 +129,15 @@ class Session:
         if len(cameras.frames) != expected:
             raise SessionError(f"Block {self._state.block} has {expected} frames, got {len(cameras.frames)}.")
         try:
-            with _interruptible(self._preset, cancelled):
+            with _interruptible(self._networks(), cancelled):
                 return self._step(cameras, cancelled)
         except BaseException:
             self._take_up(self._state)
             raise
 
     def _step(self, cameras: CameraBlock, cancelled: Cancel) -> Block:
-        clock = _Stages(cancelled)
         block, device = self._state.block, self._preset.device.torch_device
+        clock = _Stages(cancelled, device)
         with clock.stage("render"):
             render = render_world(
                 self._world,
@@ -130,17 +146,18 @@ class Session:
                 cameras.world_to_camera,
                 self._height,
                 self._width,
+                device,
             )
         with clock.stage("complete"):
             completion = self._preset.completion
             completed = None if completion is None else completion.complete(render)
         with clock.stage("encode"):
             picture = render.colour if completed is None else completed
-            render_latents = self._encoder.push(picture[None].to(device))
-            mask = mask_latents(render.known, first=block == 0)[None].to(device)
+            render_latents = self._encoder.push(picture[None])
+            mask = mask_latents(render.known, first=block == 0)[None]
             reference = self._context.latents(block, cameras.frames, self._views(render))
         with clock.stage("prefill"):
-            cache = self._preset.dit.prefill(reference, self._state.previous, None)
+            cache = self._preset.dit.prefill(reference, self._state.previous, self._text)
         with clock.stage("denoise"):
             x0 = sample_block(
                 self._preset.dit,
@@ -149,20 +166,25 @@ class Session:
                 render_latents,
                 self._noise(block, 0, render_latents),
                 lambda step: self._noise(block, step + 1, render_latents),
-                None,
+                self._text,
                 cancelled,
             )
         with clock.stage("decode"):
-            frames = self._decoder.push(x0)[0].float().cpu()
+            frames = self._decoder.push(x0)[0].float()
         with clock.stage("finish"):
             if self._keep_reference_detail:
                 frames = finish(frames, render, completed)
             codes = ((frames.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-            pictures = np.ascontiguousarray(rearrange(codes, "n c h w -> n h w c").numpy())
+            pictures = np.ascontiguousarray(rearrange(codes, "n c h w -> n h w c").cpu().numpy())
         self._state = _State(
             block + 1, x0, self._encoder.state(), self._context.state(), self._decoder.state()
         )
         return Block(pictures, render.known.float().mean(dim=(1, 2)).tolist(), clock.milliseconds)
+
+    def _networks(self) -> list[nn.Module]:
+        """The networks that a step runs through."""
+        networks = self._preset.dit, self._autoencoder.codec, self._preset.completion
+        return [network for network in networks if isinstance(network, nn.Module)]
 
     def _views(self, render: Render) -> list[int]:
         """The view that each of the block's three context latents shows."""
@@ -176,23 +198,19 @@ class Session:
         generator = torch.Generator().manual_seed(int.from_bytes(key[:8], "little") >> 1)
         return torch.randn(like.shape, generator=generator).to(like)
 
+    @property
+    def snapshot_bytes(self) -> int:
+        """About how large a snapshot would be now."""
+        return sum(tensor.nbytes for tensor in self._state.tensors().values())
+
     def snapshot(self) -> bytes:
         """The state after the last finished block, as safetensors."""
         from safetensors.torch import save
 
-        state = self._state
         tensors = {
-            f"{part}.{name}": tensor.detach().cpu().contiguous().clone()
-            for part, held in (
-                ("render", state.render),
-                ("reference", state.reference),
-                ("decoder", state.decoder),
-            )
-            for name, tensor in held.items()
+            name: tensor.detach().cpu().contiguous().clone() for name, tensor in self._state.tensors().items()
         }
-        if state.previous is not None:
-            tensors["previous"] = state.previous.cpu().contiguous().clone()
-        return save(tensors, {**self._identity(), "block": str(state.block)})
+        return save(tensors, {**self._identity(), "block": str(self._state.block)})
 
     def restore(self, data: bytes) -> None:
         """Go on from a snapshot. Raises SessionError for one of another session, or one that is damaged."""
@@ -230,7 +248,7 @@ class Session:
         """What a snapshot must have in common with the session that takes it up."""
         return {
             "form": SNAPSHOT_FORM,
-            "preset": self._preset.digest,
+            "preset": self._autoencoder.digest,
             "size": f"{self._width}x{self._height}",
             "seed": str(self._seed),
             "prompt": hashlib.sha256(self._prompt.encode()).hexdigest(),
@@ -238,7 +256,8 @@ class Session:
 
     def _take_up(self, state: _State) -> None:
         """Fresh codec streams that stand where `state` does."""
-        self._encoder, self._decoder = self._preset.codec.encoder(), self._preset.codec.decoder()
+        codec = self._autoencoder.codec
+        self._encoder, self._decoder = codec.encoder(), codec.decoder()
         self._context.restart()
         if state.block:
             self._encoder.restore(state.render)
@@ -252,24 +271,19 @@ def check_size(multiple: int, width: int, height: int) -> None:
         raise SessionError(f"Width and height must be multiples of {multiple}, got {width}x{height}.")
 
 
-def _context(preset: LoadedPreset, world: World, height: int, width: int) -> ReferenceContext:
-    device = preset.device.torch_device
-    if world.kind == "moving":
-        return MovingContext(preset.codec, world, height, width, device)
-    return StillContext(preset.codec, world, height, width, device)
+def _context(codec: Codec, world: World, height: int, width: int, device: torch.device) -> ReferenceContext:
+    kind = MovingContext if world.kind == "moving" else StillContext
+    return kind(codec, world, height, width, device)
 
 
 @contextmanager
-def _interruptible(preset: LoadedPreset, cancelled: Cancel) -> Iterator[None]:
+def _interruptible(networks: list[nn.Module], cancelled: Cancel) -> Iterator[None]:
     """Ask `cancelled` before every layer of generator and autoencoder, so that long passes end soon, too."""
 
     def check(*_: object) -> None:
         if cancelled():
             raise Cancelled
 
-    networks = [
-        network for network in (preset.dit, preset.codec, preset.completion) if isinstance(network, nn.Module)
-    ]
     hooks = [module.register_forward_pre_hook(check) for network in networks for module in network.modules()]
     try:
         yield
@@ -281,8 +295,9 @@ def _interruptible(preset: LoadedPreset, cancelled: Cancel) -> Iterator[None]:
 class _Stages:
     """Times the stages of a step, and ends it between two of them when it is cancelled."""
 
-    def __init__(self, cancelled: Cancel) -> None:
+    def __init__(self, cancelled: Cancel, device: torch.device) -> None:
         self._cancelled = cancelled
+        self._device = device
         self.milliseconds: dict[str, float] = {}
 
     @contextmanager
@@ -291,6 +306,8 @@ class _Stages:
             raise Cancelled
         start = time.perf_counter()
         yield
+        if self._device.type == "cuda":  # A kernel's launch returns before its work is done.
+            torch.cuda.synchronize(self._device)
         self.milliseconds[name] = round((time.perf_counter() - start) * 1000, 2)
 
 

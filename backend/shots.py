@@ -20,6 +20,7 @@ from .protocol.files import Shot, read_shot, read_take
 from .protocol.takes import ContinueError, TakeWriteError, TakeWriter, take_folders
 from .service import camera_block
 from .session import Session, SessionError
+from .snapshots import Snapshots
 from .world import WorldError, load_world
 
 Show = Callable[[str], None]
@@ -35,6 +36,7 @@ def generate_shot(
     seed: int | None = None,
     number: int | None = None,
     show: Show = lambda line: None,
+    quality: str | None = None,
     presets: Presets | None = None,
 ) -> Path:
     """Generate a take of the shot in `folder` and return the take's folder.
@@ -45,19 +47,32 @@ def generate_shot(
     try:
         if number is None:
             shot = read_shot(folder)
-            shot = replace(shot, preset=preset_id or shot.preset, seed=shot.seed if seed is None else seed)
+            shot = replace(
+                shot,
+                preset=preset_id or shot.preset,
+                seed=shot.seed if seed is None else seed,
+                quality=quality or shot.quality,
+            )
         else:
             take_folder = _take_folder(folder, number)
             shot = read_take(take_folder).shot
         world, reference_digest = load_world(folder / shot.reference)
         preset = (presets or Presets()).load(shot.preset)
         session = Session(
-            preset, world, shot.width, shot.height, shot.seed, shot.prompt or None, shot.keep_reference_detail
+            preset,
+            world,
+            shot.width,
+            shot.height,
+            shot.seed,
+            shot.prompt or None,
+            shot.keep_reference_detail,
+            shot.quality,
         )
         if number is None:
-            writer = TakeWriter.create(folder, shot, reference_digest, preset.digest, __version__)
+            device = preset.device.words
+            writer = TakeWriter.create(folder, shot, reference_digest, session.digest, __version__, device)
         else:
-            writer, snapshot = TakeWriter.resume(take_folder, reference_digest, preset.digest)
+            writer, snapshot = TakeWriter.resume(take_folder, reference_digest, session.digest)
             if snapshot is not None:
                 session.restore(snapshot)
     except (FileFormatError, WorldError, PresetError, SessionError, ContinueError, TakeWriteError) as error:
@@ -71,22 +86,26 @@ def generate_shot(
 def _generate(session: Session, shot: Shot, writer: TakeWriter, show: Show) -> None:
     """Generate and write the blocks that are missing."""
     began, already = time.monotonic(), writer.take.frames_done
+    snapshots = Snapshots()
     try:
         while not writer.done:
-            start = time.monotonic()
-            made = session.step(camera_block(shot.cameras.block(writer.next_block)))
+            start, block, catching_up = time.monotonic(), writer.next_block, writer.catching_up
+            made = session.step(camera_block(shot.cameras.block(block)))
             encoding = time.perf_counter()
             frames = encode_pngs(made.frames)
             png = round((time.perf_counter() - encoding) * 1000, 2)
             writer.write_block(
                 frames,
-                session.snapshot(),
+                snapshots.after_block(session),
                 made.coverage,
                 seconds=time.monotonic() - start,
                 milliseconds={**made.milliseconds, "png": png},
                 peak_mb=peak_mb(),
             )
             done, total = writer.take.frames_done, len(shot.cameras)
+            if catching_up:
+                show(f"{writer.folder.name}: catching up, block {block + 1} of {writer.take.blocks_done}")
+                continue
             rate = (done - already) / (time.monotonic() - began)
             left = f"{rate:.1f} a second, {(total - done) / rate:.0f} s left"
             show(f"{writer.folder.name}: {done} of {total} frames, {left}")

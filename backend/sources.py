@@ -37,26 +37,28 @@ class Source:
         return folder / self.repo / self.path
 
 
-_WAN = "Wan-AI/Wan2.1-T2V-1.3B-Diffusers"
-_SHARED = (
-    Source(_WAN, "vae/", "autoencoder for Final", "Apache-2.0"),
-    # A copy without a pickle around it: madebyollin/taehv itself is not on the hub.
-    Source("Kijai/WanVideo_comfy", "taew2_1.safetensors", "autoencoder for Draft", "MIT (madebyollin/taehv)"),
-    Source(_WAN, "tokenizer/", "tokenizer of the prompt", "Apache-2.0"),
-    Source(_WAN, "text_encoder/", "encoder of the prompt", "Apache-2.0"),
+WAN = "Wan-AI/Wan2.1-T2V-1.3B-Diffusers"
+"""The repository of autoencoder, tokenizer and text encoder, in folders of its own naming."""
+VAE = Source(WAN, "vae/", "autoencoder for Final", "Apache-2.0")
+# A copy without a pickle around it: madebyollin/taehv itself is not on the hub.
+TAEHV = Source(
+    "Kijai/WanVideo_comfy", "taew2_1.safetensors", "autoencoder for Draft", "MIT (madebyollin/taehv)"
 )
+TOKENIZER = Source(WAN, "tokenizer/", "tokenizer of the prompt", "Apache-2.0")
+TEXT_ENCODER = Source(WAN, "text_encoder/", "encoder of the prompt", "Apache-2.0")
+
+GENERATORS = {
+    "inspatio-1.3b": Source(
+        "inspatio/world", "InSpatio-World-1.3B.safetensors", "generator", "see its model card"
+    ),
+    "inspatio-1.5-1.3b": Source(
+        "inspatio/world-1.5", "InSpatio-World-1.5-1.3B.safetensors", "generator", "see its model card"
+    ),
+}
+"""The generator of every preset whose weights are downloaded."""
 
 SOURCES: dict[str, tuple[Source, ...]] = {
-    "inspatio-1.3b": (
-        Source("inspatio/world", "InSpatio-World-1.3B.safetensors", "generator", "see its model card"),
-        *_SHARED,
-    ),
-    "inspatio-1.5-1.3b": (
-        Source(
-            "inspatio/world-1.5", "InSpatio-World-1.5-1.3B.safetensors", "generator", "see its model card"
-        ),
-        *_SHARED,
-    ),
+    preset: (generator, VAE, TAEHV, TOKENIZER, TEXT_ENCODER) for preset, generator in GENERATORS.items()
 }
 """The sources of every preset whose weights are downloaded."""
 

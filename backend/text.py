@@ -13,7 +13,6 @@ import gc
 import hashlib
 import json
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from .device import Device
+from .digest import digest_files
 from .protocol.disk import write_whole
 
 TEXT_LENGTH = 512
@@ -33,9 +33,6 @@ ENCODER_FOLDER, TOKENIZER_FILE = "text_encoder", "tokenizer/tokenizer.json"
 """Where both lie in the folder of Wan 2.1's weights."""
 
 KEPT_FORM = "inspatio-prompt"
-WHOLE_BYTES = 1 << 25
-"""Files up to this size go into the encoder's digest with all of their bytes, larger ones with samples."""
-SAMPLES, SAMPLE_BYTES = 64, 1 << 16
 
 log = logging.getLogger(__name__)
 
@@ -160,33 +157,12 @@ def _load_encoder(folder: Path, device: Device) -> Any:
 
 
 def encoder_digest(weights: Path) -> str:
-    """sha256 that changes with the encoder or its tokenizer below `weights`. Raises TextError where one is missing.
-
-    Of the large weight files it reads samples, some megabytes of 11 GB: encoders that were trained or rounded
-    differently differ all over. It is no checksum: a single wrong byte goes unseen.
-    """
-    digest = hashlib.sha256()
+    """sha256 that changes with the encoder or its tokenizer below `weights`. Raises TextError where one is missing."""
     folder, tokenizer = weights / ENCODER_FOLDER, weights / TOKENIZER_FILE
     files = [*sorted(folder.glob("*.json")), *sorted(folder.glob("*.safetensors")), tokenizer]
     try:
         if not any(path.suffix == ".safetensors" for path in files):
             raise FileNotFoundError(f"no weights in {folder}")
-        for path in files:
-            digest.update(f"\0{path.name}\0{path.stat().st_size}\0".encode())
-            for piece in _pieces(path):
-                digest.update(piece)
+        return digest_files(*files)
     except OSError as error:
         raise TextError(f"The text encoder cannot be read ({error}): download the preset again.") from error
-    return digest.hexdigest()
-
-
-def _pieces(path: Path) -> Iterator[bytes]:
-    """A small file's bytes; of a large one evenly spread samples, the first and the last bytes among them."""
-    size = path.stat().st_size
-    if size <= WHOLE_BYTES:
-        yield path.read_bytes()
-        return
-    with open(path, "rb") as file:
-        for sample in range(SAMPLES):
-            file.seek((size - SAMPLE_BYTES) * sample // (SAMPLES - 1))
-            yield file.read(SAMPLE_BYTES)

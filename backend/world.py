@@ -61,9 +61,9 @@ class World:
         """Memory that the views take."""
         return self.colour.nbytes + self.depth.nbytes
 
-    def pictures(self, views: Sequence[int] | slice) -> Tensor:
-        """Colour of some views as float32 in [-1, 1], (N, 3, H, W)."""
-        colour = self.colour[views if isinstance(views, slice) else list(views)]
+    def pictures(self, views: Sequence[int] | slice, device: torch.device | None = None) -> Tensor:
+        """Colour of some views as float32 in [-1, 1], (N, 3, H, W), on `device` or where it is."""
+        colour = self.colour[views if isinstance(views, slice) else list(views)].to(device=device)
         return colour.float() / 127.5 - 1 if colour.dtype == torch.uint8 else colour
 
     def views_at(self, frames: Tensor) -> list[int]:

@@ -68,6 +68,7 @@ class OpenTake:
     id: str
     block_sizes: tuple[int, ...]
     preset_digest: str
+    device: str
     backend_version: str
 
 
@@ -80,7 +81,7 @@ class BlockResult:
     coverage: list[float]
     milliseconds: dict[str, float]
     peak_mb: float
-    snapshot: bytes
+    snapshot: bytes | None
 
 
 class Client:
@@ -156,6 +157,7 @@ class Client:
         seed: int,
         prompt: str = "",
         keep_reference_detail: bool = True,
+        quality: str = "final",
     ) -> OpenTake:
         """Open a take of the reference with this digest; its blocks can be generated then."""
         answer = self._json(
@@ -169,10 +171,15 @@ class Client:
                 "seed": seed,
                 "prompt": prompt,
                 "keep_reference_detail": keep_reference_detail,
+                "quality": quality,
             },
         )
         return OpenTake(
-            answer["take"], tuple(answer["block_sizes"]), answer["preset_digest"], answer["backend_version"]
+            answer["take"],
+            tuple(answer["block_sizes"]),
+            answer["preset_digest"],
+            answer["device"],
+            answer["backend_version"],
         )
 
     def put_snapshot(self, take: str, snapshot: bytes) -> None:
@@ -193,7 +200,7 @@ class Client:
                 coverage=header["coverage"],
                 milliseconds=header["milliseconds"],
                 peak_mb=header["peak_mb"],
-                snapshot=bytes(blobs["snapshot"].data),
+                snapshot=bytes(blobs["snapshot"].data) if "snapshot" in blobs else None,
             )
         except KeyError as error:
             raise _bad_answer(f"without {error}") from None

@@ -22,6 +22,7 @@ class Preset:
     width: int
     height: int
     text: bool
+    draft: bool
     keep_reference_detail: bool
 
 
@@ -29,10 +30,24 @@ PRESETS = {
     preset.id: preset
     for preset in (
         Preset(
-            "tiny", "Tiny", "Small and fast, shipped with the add-on, runs on any CPU", 256, 144, False, True
+            "tiny",
+            "Tiny",
+            "Small and fast, shipped with the add-on, runs on any CPU",
+            256,
+            144,
+            False,
+            False,
+            True,
         ),
         Preset(
-            "inspatio-1.3b", "InSpatio World 1.3B", "The first release, needs a GPU", 832, 480, True, False
+            "inspatio-1.3b",
+            "InSpatio World 1.3B",
+            "The first release, needs a GPU",
+            832,
+            480,
+            True,
+            True,
+            False,
         ),
         Preset(
             "inspatio-1.5-1.3b",
@@ -40,6 +55,7 @@ PRESETS = {
             "The second release, needs a GPU",
             832,
             480,
+            True,
             True,
             False,
         ),
@@ -96,6 +112,16 @@ class InSpatioShot(bpy.types.PropertyGroup):
         items=[(preset.id, preset.label, preset.description) for preset in PRESETS.values()],
         default="tiny",
         update=_preset_changed,
+        options=set(),
+    )
+    quality: EnumProperty(
+        name="Quality",
+        description="Which autoencoder makes the frames. Disabled where the preset has but one, as Tiny does",
+        items=[
+            ("draft", "Draft", "The small autoencoder: faster, with softer detail"),
+            ("final", "Final", "The full autoencoder: slower, and needs more memory"),
+        ],
+        default="draft",
         options=set(),
     )
     prompt: StringProperty(

@@ -62,5 +62,6 @@ def shot_steps(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> Gener
         cameras=sampled,
         prompt=shot.prompt if preset.text else "",
         keep_reference_detail=shot.keep_reference_detail,
+        quality=shot.quality if preset.draft else "final",
         fps=scene.render.fps / scene.render.fps_base,
     )

@@ -130,7 +130,9 @@ class Worker:
                 return Ended(job.id, "cancelled", "Little of the shot lies in the reference.")
         opened = _open(client, digest, shot)
         shot = replace(shot, reference=_brought_along(job))
-        writer = TakeWriter.create(job.folder, shot, digest, opened.preset_digest, opened.backend_version)
+        writer = TakeWriter.create(
+            job.folder, shot, digest, opened.preset_digest, opened.backend_version, opened.device
+        )
         return self._blocks(job, client, opened, writer)
 
     def _continue(self, job: Continue) -> Ended:
@@ -152,7 +154,11 @@ class Worker:
         try:
             while not writer.done:
                 _check(job)
-                block = writer.next_block
+                block, catching_up = writer.next_block, writer.catching_up
+                if catching_up:
+                    self._say(job, f"Catching up, block {block + 1} of {take.blocks_done}")
+                elif block == take.blocks_done and block:
+                    self._say(job, "Generating")
                 result = client.generate(opened.id, block, take.shot.cameras.block(block))
                 seconds = time.monotonic() - since
                 paths = writer.write_block(
@@ -164,6 +170,8 @@ class Worker:
                     peak_mb=result.peak_mb,
                 )
                 since += seconds
+                if catching_up:
+                    continue
                 self.events.put(
                     BlockDone(job.id, block, tuple(paths), writer.take.frames_done, seconds, result.peak_mb)
                 )
@@ -249,7 +257,14 @@ def _check(job: Job) -> None:
 
 def _open(client: Client, digest: str, shot: Shot) -> OpenTake:
     return client.open_take(
-        digest, shot.preset, shot.width, shot.height, shot.seed, shot.prompt, shot.keep_reference_detail
+        digest,
+        shot.preset,
+        shot.width,
+        shot.height,
+        shot.seed,
+        shot.prompt,
+        shot.keep_reference_detail,
+        shot.quality,
     )
 
 

@@ -45,8 +45,12 @@ class INSPATIO_PT_shot(Tab, bpy.types.Panel):
             rows.prop(shot, "frame_end")
         column.separator()
         column.prop(shot, "preset")
+        preset = settings.PRESETS[shot.preset]
         row = column.row()
-        row.enabled = settings.PRESETS[shot.preset].text
+        row.enabled = preset.draft
+        row.prop(shot, "quality", expand=True)
+        row = column.row()
+        row.enabled = preset.text
         row.prop(shot, "prompt")
         column.prop(shot, "seed")
         column.row(heading="Keep").prop(shot, "keep_reference_detail", text="Reference Detail")

@@ -76,8 +76,10 @@ class FakeSession:
         seed: int,
         prompt: str | None = None,
         keep_reference_detail: bool = True,
+        quality: str = "final",
     ) -> None:
         self.next_block = 0
+        self.digest = preset.autoencoder(quality).digest
         self._size = height, width
         self._seed = seed
 
@@ -100,6 +102,10 @@ class FakeSession:
         frames[:] = (self.next_block, self._seed % 256, 0)
         self.next_block += 1
         return Block(frames, [0.5] * count, {"render": 1.0})
+
+    @property
+    def snapshot_bytes(self) -> int:
+        return len(self.snapshot())
 
     def snapshot(self) -> bytes:
         return b"fake %d" % self.next_block

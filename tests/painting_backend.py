@@ -29,7 +29,10 @@ from backend.session import Block
 class PaintingSession:
     """What the service asks of a session; its state is the count of painted frames."""
 
-    def __init__(self, preset, world, width, height, seed, prompt=None, keep_reference_detail=True) -> None:
+    def __init__(
+        self, preset, world, width, height, seed, prompt=None, keep_reference_detail=True, quality="final"
+    ) -> None:
+        self.digest = preset.autoencoder(quality).digest
         self.next_block = 0
         self._painted = 0
         self._world = world
@@ -61,6 +64,10 @@ class PaintingSession:
         self.next_block += 1
         coverage = render.known.float().mean(dim=(1, 2)).tolist()
         return Block(frames, coverage, {"render": 1.0})
+
+    @property
+    def snapshot_bytes(self) -> int:
+        return len(self.snapshot())
 
     def snapshot(self) -> bytes:
         return f"{self.next_block} {self._painted}".encode()

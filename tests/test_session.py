@@ -192,11 +192,12 @@ def test_render_and_latents_of_a_stream_in_blocks_equal_the_whole(
         ]
         assert torch.equal(torch.cat([render.colour for render in renders[1:]]), renders[0].colour)
         assert torch.equal(torch.cat([render.known for render in renders[1:]]), renders[0].known)
-    encoder, decoder = preset.codec.encoder(), preset.codec.decoder()
-    at_once = preset.codec.encoder().push(renders[0].colour[None])
+    codec = preset.autoencoder("final").codec
+    encoder, decoder = codec.encoder(), codec.decoder()
+    at_once = preset.autoencoder("final").codec.encoder().push(renders[0].colour[None])
     in_blocks = torch.cat([encoder.push(render.colour[None]) for render in renders[1:]], dim=1)
     assert (in_blocks - at_once).abs().max() < 1e-4
-    pictures = preset.codec.decoder().push(at_once)
+    pictures = preset.autoencoder("final").codec.decoder().push(at_once)
     block_pictures = torch.cat([decoder.push(part) for part in at_once.split(3, dim=1)], dim=1)
     assert (block_pictures - pictures).abs().max() < 1e-4
 
@@ -211,8 +212,8 @@ def test_context_latents_are_those_of_the_whole_reference_video(
     for kind, context in (("moving", MovingContext), ("still", StillContext)):
         world = worlds[kind]
         shown = world.views_at(frames) if kind == "moving" else [0] * 33
-        whole = preset.codec.encoder().push(world.pictures(shown)[None])
-        reference = context(preset.codec, world, HEIGHT, WIDTH, device)
+        whole = preset.autoencoder("final").codec.encoder().push(world.pictures(shown)[None])
+        reference = context(preset.autoencoder("final").codec, world, HEIGHT, WIDTH, device)
         parts = [reference.latents(b, camera_block(cameras.block(b)).frames, [0, 0, 0]) for b in range(3)]
         assert (torch.cat(parts, dim=1) - whole).abs().max() < 1e-4
 

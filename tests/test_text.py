@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load, save
+from small_released import make_text_encoder
 from torch import Tensor
 
-from backend import text
+from backend import digest, text
 from backend.device import Device
 from backend.text import PromptEmbeddings, TextError, encoder_digest
 
 transformers = pytest.importorskip("transformers", reason="pip install -e .[world]")
 
 CPU = Device(torch.device("cpu"), torch.float32)
-WORDS = ["<pad>", "</s>", "<unk>", "a", "red", "green", "room", "with", "window"]
 PROMPT = "a red room with a window"
 TOKENS = 7  # six words and the end
 LENGTH = 16
@@ -38,27 +38,9 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
 
 
-def make_weights(folder: Path, seed: int = 0) -> Path:
-    """A small random umT5 encoder and a tokenizer of a few words, in folders as those of Wan 2.1's weights."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-
-    torch.manual_seed(seed)
-    config = transformers.UMT5Config(
-        vocab_size=len(WORDS), d_model=12, d_kv=4, d_ff=16, num_layers=2, num_heads=3, dropout_rate=0.0
-    )
-    transformers.UMT5EncoderModel(config).save_pretrained(folder / "text_encoder")
-    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
-    transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
-    ).save_pretrained(folder / "tokenizer")
-    return folder
-
-
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
-    return make_weights(tmp_path / "weights")
+    return make_text_encoder(tmp_path / "weights")
 
 
 def prompts(weights: Path, kept: Path, device: Device = CPU, length: int = LENGTH) -> PromptEmbeddings:
@@ -118,7 +100,7 @@ def test_the_encoder_is_gone_when_the_embedding_is_there(
 
 
 def test_another_prompt_encoder_or_length_has_another_file(weights: Path, tmp_path: Path) -> None:
-    other = make_weights(tmp_path / "other", seed=1)
+    other = make_text_encoder(tmp_path / "other", seed=1)
     kept = tmp_path / "kept"
     files = {
         prompts(weights, kept).path(PROMPT),
@@ -195,8 +177,8 @@ def test_a_device_in_bfloat16_stays_near(weights: Path, tmp_path: Path) -> None:
 def test_the_digest_of_a_large_file_sees_other_weights(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(text, "WHOLE_BYTES", 1024)
-    monkeypatch.setattr(text, "SAMPLE_BYTES", 16)
+    monkeypatch.setattr(digest, "WHOLE_BYTES", 1024)
+    monkeypatch.setattr(digest, "SAMPLE_BYTES", 16)
     before = encoder_digest(weights)
     (file,) = (weights / "text_encoder").glob("*.safetensors")
     assert file.stat().st_size > 1024

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load, save
+from small_released import random_wan
 from streams import (
     BLOCKS,
     check_a_latent_ends_with_its_frame_and_knows_nothing_later,
@@ -25,16 +26,6 @@ diffusers = pytest.importorskip("diffusers", reason="pip install -e .[world]")
 FRAME_SPLITS = [[33], BLOCKS, [1, 4, 28], [5, 8, 4, 16]]
 LATENT_SPLITS = [[9], [3, 3, 3], [1, 1, 7], [2, 3, 1, 3]]
 TOLERANCE = 1e-4
-
-
-def random_codec(seed: int = 0, **changed: object) -> WanCodec:
-    torch.manual_seed(seed)
-    vae = diffusers.AutoencoderKLWan(**{"base_dim": 8, "num_res_blocks": 1, **changed})
-    with torch.no_grad():
-        for parameter in vae.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.02)
-        vae.decoder.conv_out.weight.mul_(0.1)  # or half of the frames would be clamped
-    return WanCodec(vae.eval())
 
 
 @torch.no_grad()
@@ -84,13 +75,13 @@ def whole_frames(codec: WanCodec, latents: Tensor) -> Tensor:
 
 
 def test_it_is_a_codec() -> None:
-    check_is_a_codec(random_codec())
+    check_is_a_codec(random_wan())
 
 
 @pytest.mark.parametrize("split", FRAME_SPLITS)
 @torch.no_grad()
 def test_encoding_in_blocks_equals_the_whole(split: list[int]) -> None:
-    codec, frames = random_codec(), noise(1, 33, 3, 16, 24)
+    codec, frames = random_wan(), noise(1, 33, 3, 16, 24)
     stream = codec.encoder()
     in_blocks = torch.cat([stream.push(block) for block in frames.split(split, dim=1)], dim=1)
     torch.testing.assert_close(in_blocks, whole_latents(codec, frames), atol=TOLERANCE, rtol=0)
@@ -99,7 +90,7 @@ def test_encoding_in_blocks_equals_the_whole(split: list[int]) -> None:
 @pytest.mark.parametrize("split", LATENT_SPLITS)
 @torch.no_grad()
 def test_decoding_in_blocks_equals_the_whole(split: list[int]) -> None:
-    codec, latents = random_codec(), noise(1, 9, 16, 2, 3)
+    codec, latents = random_wan(), noise(1, 9, 16, 2, 3)
     stream = codec.decoder()
     in_blocks = torch.cat([stream.push(block) for block in latents.split(split, dim=1)], dim=1)
     assert in_blocks.shape[1] == 33
@@ -110,7 +101,7 @@ def test_decoding_in_blocks_equals_the_whole(split: list[int]) -> None:
 
 @torch.no_grad()
 def test_entries_of_a_batch_do_not_meet() -> None:
-    codec, frames = random_codec(), noise(2, 9, 3, 16, 24)
+    codec, frames = random_wan(), noise(2, 9, 3, 16, 24)
     both, alone = codec.encoder().push(frames), codec.encoder().push(frames[1:])
     torch.testing.assert_close(both[1:], alone, atol=TOLERANCE, rtol=0)
     torch.testing.assert_close(
@@ -122,7 +113,7 @@ def test_entries_of_a_batch_do_not_meet() -> None:
 @torch.no_grad()
 def test_a_stream_goes_on_from_a_kept_state(latents: int) -> None:
     """After one latent the decoder's enlarging layers remember only that they have begun: that is kept as well."""
-    codec = random_codec()
+    codec = random_wan()
     frames = 4 * latents - 3
     for stream, other, first, later in (
         (codec.encoder(), codec.encoder(), noise(1, frames, 3, 16, 24), noise(1, 12, 3, 16, 24)),
@@ -142,7 +133,7 @@ def test_a_stream_goes_on_from_a_kept_state(latents: int) -> None:
 
 @torch.no_grad()
 def test_streams_of_one_model_do_not_disturb_each_other() -> None:
-    codec = random_codec()
+    codec = random_wan()
     one, other = noise(1, 21, 3, 16, 24), -noise(1, 21, 3, 16, 24)
     expected = codec.encoder().push(one)
     streams = codec.encoder(), codec.encoder()
@@ -159,12 +150,12 @@ def test_streams_of_one_model_do_not_disturb_each_other() -> None:
 
 
 def test_a_latent_ends_with_its_frame_and_knows_nothing_later() -> None:
-    check_a_latent_ends_with_its_frame_and_knows_nothing_later(random_codec())
+    check_a_latent_ends_with_its_frame_and_knows_nothing_later(random_wan())
 
 
 @torch.no_grad()
 def test_a_latent_is_shown_from_its_first_frame_on() -> None:
-    codec, latents = random_codec(), noise(1, 3, 16, 2, 3)
+    codec, latents = random_wan(), noise(1, 3, 16, 2, 3)
     before = codec.decoder().push(latents)
     for latent, first_frame in enumerate([0, 1, 5]):
         changed = latents.clone()
@@ -187,7 +178,7 @@ def test_a_moving_edge_does_not_lag() -> None:
 @pytest.mark.parametrize("frames", [0, 8, 12])
 @torch.no_grad()
 def test_a_block_of_another_length_is_refused(frames: int) -> None:
-    encoder = random_codec().encoder()
+    encoder = random_wan().encoder()
     with pytest.raises(ValueError, match="frames"):
         encoder.push(noise(1, frames, 3, 16, 24))
     assert not encoder.state()
@@ -198,17 +189,17 @@ def test_a_block_of_another_length_is_refused(frames: int) -> None:
 
 def test_the_state_of_another_network_is_refused() -> None:
     with pytest.raises(ValueError, match="another autoencoder"):
-        random_codec().encoder().restore({"99": torch.zeros(1)})
+        random_wan().encoder().restore({"99": torch.zeros(1)})
 
 
 def test_another_member_of_the_family_is_refused() -> None:
     with pytest.raises(ValueError, match=r"Wan 2\.1"):
-        random_codec(patch_size=2, in_channels=12, out_channels=12)
+        random_wan(patch_size=2, in_channels=12, out_channels=12)
 
 
 @torch.no_grad()
 def test_a_folder_is_loaded_with_all_of_its_weights_or_not_at_all(tmp_path: Path) -> None:
-    codec, frames = random_codec(), noise(1, 5, 3, 16, 24)
+    codec, frames = random_wan(), noise(1, 5, 3, 16, 24)
     codec.vae.save_pretrained(tmp_path)
     loaded = WanCodec.load(tmp_path)
     assert torch.equal(loaded.encoder().push(frames), codec.encoder().push(frames))

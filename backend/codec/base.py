@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class Stream(Protocol):
@@ -54,3 +54,26 @@ class Codec(Protocol):
     def decoder(self) -> Decoder:
         """A new stream of latents."""
         ...
+
+
+class Pair(nn.Module):
+    """A codec that encodes as one does and decodes as another: both must speak of the same latents."""
+
+    def __init__(self, encoding: Codec, decoding: Codec) -> None:
+        super().__init__()
+        if encoding.latent_channels != decoding.latent_channels:
+            raise ValueError("these autoencoders have different latents")
+        self.encoding, self.decoding = encoding, decoding
+
+    @property
+    def latent_channels(self) -> int:
+        """Channels of the latents."""
+        return self.encoding.latent_channels
+
+    def encoder(self) -> Encoder:
+        """A new stream of pictures."""
+        return self.encoding.encoder()
+
+    def decoder(self) -> Decoder:
+        """A new stream of latents."""
+        return self.decoding.decoder()

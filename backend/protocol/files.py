@@ -23,6 +23,7 @@ SHOT_FILE = "shot.json"
 TAKE_FILE = "take.json"
 MOVIE_FILE = "shot.mp4"
 KINDS = ("still", "stills", "moving")
+QUALITIES = ("draft", "final")
 TAKE_STATES = ("running", "finished", "cancelled", "failed")
 MAX_VIEWS = 4096
 MAX_STILLS = 4
@@ -142,6 +143,7 @@ class Shot:
     cameras: Cameras
     prompt: str = ""
     keep_reference_detail: bool = True
+    quality: str = "final"
     fps: float = 24.0
     reference: str = "reference"
 
@@ -154,6 +156,7 @@ class Shot:
             "seed": self.seed,
             "prompt": self.prompt,
             "keep_reference_detail": self.keep_reference_detail,
+            "quality": self.quality,
             "width": self.width,
             "height": self.height,
             "fps": self.fps,
@@ -193,6 +196,7 @@ class Shot:
             cameras,
             read.text("prompt", 10_000),
             read.boolean("keep_reference_detail"),
+            read.choice("quality", QUALITIES),
             read.number("fps", above=0.0),
             reference,
         )
@@ -200,7 +204,10 @@ class Shot:
 
 @dataclass(frozen=True)
 class Take:
-    """take.json: one generation of a shot, as far as it has come."""
+    """take.json: one generation of a shot, as far as it has come.
+
+    state_after: the finished blocks that the newest kept state stands after. device: what it was generated on.
+    """
 
     number: int
     shot: Shot
@@ -212,8 +219,10 @@ class Take:
     state: str = "running"
     message: str = ""
     writer: int = 0
+    device: str = ""
     blocks_done: int = 0
     frames_done: int = 0
+    state_after: int = 0
     created: str = field(default_factory=now)
     updated: str = field(default_factory=now)
     timings: tuple[Mapping[str, Any], ...] = ()
@@ -250,8 +259,10 @@ class Take:
             state=read.choice("state", TAKE_STATES),
             message=read.text("message", 10_000),
             writer=read.integer("writer", 0, 2**32),
+            device=read.text("device", 500),
             blocks_done=read.integer("blocks_done", 0, total),
             frames_done=read.integer("frames_done", 0, count),
+            state_after=read.integer("state_after", 0, total),
             created=read.text("created", 100),
             updated=read.text("updated", 100),
             timings=read.objects("timings", total),

@@ -2,8 +2,9 @@
 
 Both who generate write takes through here: the add-on (frames arrive over HTTP) and `inspatio shot`.
 The order within a block makes every moment a good one to be killed in: frames first, then the state after
-the block under a name of its own, then take.json, which names how many blocks count. A block whose
-take.json was not written is generated again, to the same frames.
+the block under a name of its own, then take.json, which names how many blocks count and which state is the newest.
+A block whose take.json was not written is generated again, to the same frames. So are blocks after the newest
+state, which large ones are not kept of every time (`snapshots.py`): then the take catches up.
 """
 
 from __future__ import annotations
@@ -55,10 +56,12 @@ class TakeWriter:
     def __init__(self, folder: Path, take: Take) -> None:
         self.folder = folder
         self.take = take
+        self.next_block = take.blocks_done
+        """The block to generate next; `done` when there is none."""
 
     @staticmethod
     def create(
-        parent: Path, shot: Shot, reference_digest: str, preset_digest: str, version: str
+        parent: Path, shot: Shot, reference_digest: str, preset_digest: str, version: str, device: str = ""
     ) -> TakeWriter:
         """Make the next numbered take folder below `parent` and write its first take.json.
 
@@ -86,6 +89,7 @@ class TakeWriter:
             protocol=PROTOCOL_VERSION,
             blocks_total=blocks.block_count(len(shot.cameras)),
             writer=os.getpid(),
+            device=device,
         )
         writer = TakeWriter(folder, take)
         writer._write_take()
@@ -94,6 +98,9 @@ class TakeWriter:
     @staticmethod
     def resume(folder: Path, reference_digest: str, preset_digest: str) -> tuple[TakeWriter, bytes | None]:
         """Take up a stopped take again: its writer, and the snapshot to restore (None: from the start).
+
+        The writer's next block is the one after that state: blocks that are there already may have to be generated
+        again first.
 
         Raises ContinueError for a take that is finished, still being written by another process, or whose
         reference or preset has changed since; FileFormatError for a broken take.json.
@@ -114,26 +121,25 @@ class TakeWriter:
                 "start a new take."
             )
         snapshot: bytes | None = None
-        if take.blocks_done:
+        if take.state_after:
             try:
-                snapshot = state_file(folder, take.blocks_done).read_bytes()
-            except OSError:
-                raise ContinueError(
-                    f"The state after block {take.blocks_done} of {folder.name} is missing: start a new take."
-                ) from None
+                snapshot = state_file(folder, take.state_after).read_bytes()
+            except OSError as error:
+                log.warning("the state of %s is gone (%s): it is generated from the start", folder, error)
         writer = TakeWriter(folder, replace(take, state="running", message="", writer=os.getpid()))
+        writer.next_block = take.state_after if snapshot is not None else 0
         writer._write_take()
         return writer, snapshot
 
     @property
-    def next_block(self) -> int:
-        """The block to generate next; `done` when there is none."""
-        return self.take.blocks_done
+    def catching_up(self) -> bool:
+        """Whether the next block was generated before, and is only needed for the state after it."""
+        return self.next_block < self.take.blocks_done
 
     @property
     def done(self) -> bool:
         """Whether every block is written."""
-        return self.take.blocks_done >= self.take.blocks_total
+        return self.next_block >= self.take.blocks_total
 
     @property
     def frame_paths(self) -> list[Path]:
@@ -144,50 +150,61 @@ class TakeWriter:
     def write_block(
         self,
         frames: Sequence[bytes],
-        snapshot: bytes,
+        snapshot: bytes | None,
         coverage: Sequence[float],
         *,
         seconds: float,
         milliseconds: Mapping[str, float],
         peak_mb: float,
     ) -> list[Path]:
-        """Write the next block's PNGs, state and take.json, in this order; returns the real frames' paths.
+        """Write the next block's PNGs, state if there is one, and take.json, in this order; returns the frames' paths.
 
-        `frames` and `coverage` may hold surplus entries of a last block that was filled up: they are dropped.
+        `frames` and `coverage` may hold surplus entries of a last block that was filled up: they are dropped. Frames
+        of a block that was there already are written only where they are missing.
         Raises TakeWriteError; the blocks before stay valid then, and nothing is left of this one.
         """
-        block, take = self.take.blocks_done, self.take
+        block, take = self.next_block, self.take
         span = blocks.block_span(block, len(take.shot.cameras))
         if len(frames) < span.count or len(coverage) < span.count:
             raise ValueError(f"block {block} has {span.count} frames, got {len(frames)}")
         names = frame_names(take.shot.cameras.frames)[span.start : span.stop]
         paths = [self.folder / name for name in names]
-        timing = {"block": block, "seconds": round(seconds, 4), "milliseconds": dict(milliseconds)}
-        done = replace(
-            take,
-            blocks_done=block + 1,
-            frames_done=span.stop,
-            updated=now(),
-            timings=(*take.timings, timing),
-            coverage=(*take.coverage, *(round(float(c), 5) for c in coverage[: span.count])),
-            first_frame_s=take.first_frame_s if block else round(seconds, 4),
-            peak_mb=max(take.peak_mb, round(peak_mb, 1)),
-        )
+        written: list[Path] = []
+        new = take
+        if not self.catching_up:
+            timing = {"block": block, "seconds": round(seconds, 4), "milliseconds": dict(milliseconds)}
+            new = replace(
+                take,
+                blocks_done=block + 1,
+                frames_done=span.stop,
+                updated=now(),
+                timings=(*take.timings, timing),
+                coverage=(*take.coverage, *(round(float(c), 5) for c in coverage[: span.count])),
+                first_frame_s=take.first_frame_s if block else round(seconds, 4),
+                peak_mb=max(take.peak_mb, round(peak_mb, 1)),
+            )
         try:
             for path, frame in zip(paths, frames, strict=False):
-                write_whole(path, frame)
-            write_whole(state_file(self.folder, block + 1), snapshot, durable=True)
-            self._write_take(done)
+                if not (self.catching_up and path.exists()):
+                    written.append(path)
+                    write_whole(path, frame)
+            if snapshot is not None:
+                written.append(state_file(self.folder, block + 1))
+                write_whole(written[-1], snapshot, durable=True)
+                new = replace(new, state_after=block + 1)
+            if new != take:
+                self._write_take(new)
         except OSError as error:
             # What does not count goes: on a full disk, take.json needs the room to say that the take failed.
             with suppress(OSError):
-                for path in (state_file(self.folder, block + 1), *paths):
+                for path in written:
                     path.unlink(missing_ok=True)
             if isinstance(error, TakeWriteError):
                 raise
             raise self._write_error(error) from error
-        if block:
-            state_file(self.folder, block).unlink(missing_ok=True)
+        if new.state_after != take.state_after:
+            state_file(self.folder, take.state_after).unlink(missing_ok=True)
+        self.next_block = block + 1
         return paths
 
     def finish(self, make_movie: MakeMovie | None = None) -> None:
@@ -206,7 +223,7 @@ class TakeWriter:
                 reason = _reason(error) if isinstance(error, OSError) else str(error) or type(error).__name__
                 message = f"All frames are there, but {MOVIE_FILE} is not: {reason[:1000].rstrip('.')}."
         self._end("finished", message)
-        state_file(self.folder, self.take.blocks_done).unlink(missing_ok=True)
+        state_file(self.folder, self.take.state_after).unlink(missing_ok=True)
 
     def cancel(self) -> None:
         """Say that the user ended the take; it keeps its frames and can be continued."""

@@ -11,7 +11,8 @@ from pathlib import Path
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from ..presets import CODEC_FILE, COMPLETION_FILE, GENERATOR_FILE, WEIGHTS
+from ..presets import WEIGHTS
+from ..presets.tiny import CODEC_FILE, COMPLETION_FILE, GENERATOR_FILE
 
 PRESET = {
     "format": "inspatio-preset",

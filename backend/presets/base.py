@@ -1,0 +1,70 @@
+"""What a preset is, described and loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..codec.base import Codec
+from ..constraint.completion import Completion
+from ..device import Device
+from ..model import CausalDiT
+from ..model.dit import TextKeyValues
+
+
+class PresetError(Exception):
+    """A preset is unknown, not available, or its weights are missing or broken; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A set of weights with its resolution.
+
+    width, height: the size it was made for. multiple: sizes must be a multiple of this.
+    text: whether it reads the prompt. draft: whether Draft and Final differ.
+    why_not: why it cannot be used here; empty when it can.
+    """
+
+    id: str
+    label: str
+    width: int
+    height: int
+    multiple: int
+    text: bool
+    draft: bool
+    keep_reference_detail: bool
+    why_not: str = ""
+
+    @property
+    def available(self) -> bool:
+        return not self.why_not
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "available": self.available}
+
+
+@dataclass(frozen=True)
+class Autoencoder:
+    """The codec of a quality. `digest` changes with the weights of generator and codec."""
+
+    codec: Codec
+    digest: str
+
+
+@dataclass(frozen=True)
+class LoadedPreset:
+    """A preset whose generator is in memory.
+
+    autoencoder: the codec of "draft" or "final", loaded when it is first asked for. Raises PresetError.
+    completion: what completes a render's holes before the generator gets it; None where it gets them as they are.
+    text: keys and values of a prompt in every layer of the generator, an empty prompt's too. None where the
+        generator reads no text. Raises PresetError.
+    """
+
+    preset: Preset
+    dit: CausalDiT
+    autoencoder: Callable[[str], Autoencoder]
+    completion: Completion | None
+    text: Callable[[str], TextKeyValues | None]
+    device: Device
