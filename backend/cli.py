@@ -174,14 +174,14 @@ def _encode_neutral_prompt(preset: str, folder: Path, show: Callable[[str, bool]
     """Have the text encoder's work done that a take without a prompt would wait for."""
     show("Encoding the neutral prompt", True)
     try:
-        from .presets.released import RELEASED, keep_neutral_prompt
+        from .presets.released import keep_neutral_prompt
     except ImportError as error:
         show(f"The neutral prompt will be encoded with the first take: {_missing(error)}", False)
         return
     from .presets import PresetError
 
     try:
-        keep_neutral_prompt(RELEASED[preset], folder)
+        keep_neutral_prompt(preset, folder)
     except (PresetError, MemoryError, RuntimeError) as error:
         show(f"The neutral prompt will be encoded with the first take ({error})", False)
 

@@ -24,6 +24,8 @@ if __name__ == "__main__":
     parser.add_argument("--parent", type=int)
     parser.add_argument("--fake", action="store_true")
     asked = parser.parse_args()
-    service = Service(Presets(asked.weights), FakeSession if asked.fake else Session)
+    service = Service(
+        Presets(asked.weights, asked.weights / "downloaded"), FakeSession if asked.fake else Session
+    )
     service.warm("tiny")
     serve(service, os.environ.pop(TOKEN_VARIABLE), parent=asked.parent)

@@ -61,7 +61,7 @@ def small_presets(folder: Path) -> Presets:
         "keep_reference_detail": True,
     }
     (target / "preset.json").write_text(json.dumps(described))
-    return Presets(folder)
+    return Presets(folder, folder / "downloaded")
 
 
 class FakeSession:

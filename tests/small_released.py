@@ -21,6 +21,8 @@ from backend.sources import GENERATORS, TAEHV, VAE, WAN
 CONFIG = GeneratorConfig(dim=48, ffn_dim=96, num_heads=4, num_layers=2, freq_dim=32, text_dim=12, text_len=32)
 PRESET = "inspatio-1.5-1.3b"
 SMALL = Released(PRESET, "Small and random", GENERATORS[PRESET], CONFIG)
+torch.set_num_threads(1)  # What is this small is slower on two.
+
 CPU = Device(torch.device("cpu"), torch.float32)
 WORDS = ["<pad>", "</s>", "<unk>", "a", "red", "green", "room", "with", "window"]
 

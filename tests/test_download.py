@@ -382,8 +382,9 @@ def test_the_command_line_downloads_what_hf_endpoint_names(hub: Hub, tmp_path: P
     """In a process of its own, so that huggingface_hub reads its variables as a user sets them."""
     code = (
         "from backend import cli, sources\n"
-        f"sources.SOURCES['small'] = tuple(sources.Source(*s) for s in {[(REPO, FILE, 'generator', 'MIT')]!r})\n"
-        "raise SystemExit(cli.main(['download', 'small']))"
+        f"small = (sources.Source{(REPO, FILE, 'generator', 'MIT')!r},)\n"
+        "sources.SOURCES['inspatio-1.3b'] = small\n"
+        "raise SystemExit(cli.main(['download', 'inspatio-1.3b']))"
     )
     environment = {
         **os.environ,
@@ -398,6 +399,7 @@ def test_the_command_line_downloads_what_hf_endpoint_names(hub: Hub, tmp_path: P
     assert in_folder(tmp_path / "weights") == {f"{REPO}/{FILE}": CONTENT}
     assert done.stdout.splitlines()[0] == f"{REPO}/{FILE}: generator, MIT"
     assert "MB/s" in done.stdout
+    assert "The neutral prompt will be encoded with the first take" in done.stdout
 
 
 def test_the_command_line_says_what_is_missing(

@@ -179,11 +179,11 @@ def _shot(frames: int) -> Shot:
     return Shot("Shot", "tiny", 0, 64, 48, move(frames, 64, 48))
 
 
-def _write(writer: TakeWriter, size: int) -> None:
+def _write(writer: TakeWriter, size: int, snapshot: str | None = "state") -> None:
     block = writer.next_block
     writer.write_block(
         [f"{block}/{i}".encode() for i in range(size)],
-        f"state {block}".encode(),
+        None if snapshot is None else f"{snapshot} {block}".encode(),
         [0.5] * size,
         seconds=1.0,
         milliseconds={"render": 1.0},
@@ -242,9 +242,32 @@ def test_a_take_is_not_continued_with_something_else(writer: TakeWriter) -> None
         TakeWriter.resume(writer.folder, "other", "preset")
     with pytest.raises(ContinueError, match="weights"):
         TakeWriter.resume(writer.folder, "reference", "other")
-    state_file(writer.folder, 1).unlink()
-    with pytest.raises(ContinueError, match="state after block 1"):
-        TakeWriter.resume(writer.folder, "reference", "preset")
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_what_comes_after_the_newest_state_is_generated_again(tmp_path: Path, lost: bool) -> None:
+    """A state after the first block of three only, or none that can be found any more."""
+    writer = TakeWriter.create(tmp_path, _shot(33), "reference", "preset", "0.1.0")
+    _write(writer, 9)
+    _write(writer, 12, snapshot=None)
+    frames = [path.read_bytes() for path in writer.frame_paths]
+    writer.cancel()
+    if lost:
+        state_file(writer.folder, 1).unlink()
+    writer.frame_paths[10].unlink()
+    again, snapshot = TakeWriter.resume(writer.folder, "reference", "preset")
+    assert snapshot == (None if lost else b"state 0")
+    if lost:
+        _write(again, 9, snapshot=None)
+    assert (again.next_block, again.catching_up, again.take.frames_done) == (1, True, 21)
+    timings = again.take.timings
+    _write(again, 12, snapshot=None)
+    assert [path.read_bytes() for path in again.frame_paths] == frames
+    assert (again.catching_up, again.done, again.take.timings) == (False, False, timings)
+    _write(again, 12)
+    assert again.done and [path.name for path in writer.folder.glob("state_*")] == ["state_0003.bin"]
+    again.finish()
+    assert not list(writer.folder.glob("state_*"))
 
 
 def test_killed_between_state_and_take_json_the_block_counts_as_not_done(

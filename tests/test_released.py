@@ -103,7 +103,8 @@ def test_after_the_neutral_prompt_was_kept_no_encoder_is_needed(
 ) -> None:
     mine = shutil.copytree(folder, tmp_path / "weights", ignore=shutil.ignore_patterns("prompts"))
     monkeypatch.setattr("backend.presets.released.default_device", lambda: CPU)
-    keep_neutral_prompt(SMALL, mine)
+    monkeypatch.setitem(RELEASED, PRESET, SMALL)
+    keep_neutral_prompt(PRESET, mine)
 
     def refuse(*_: object) -> None:
         raise AssertionError("loaded the text encoder")

@@ -87,6 +87,31 @@ def test_the_same_shot_gives_the_same_frames_also_when_stopped_between(
         check_film(again / "shot.mp4", sorted(again.glob("*.png")), fps=24)
 
 
+def test_without_a_state_it_catches_up_to_the_same_frames(
+    tmp_path: Path, small: presets.Presets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of the large presets: after the first block nothing is kept."""
+    write_shot(tmp_path, frames=33)
+    whole = generate_shot(tmp_path, presets=small)
+    monkeypatch.setattr("backend.snapshots.SMALL_BYTES", 0)
+    lines: list[str] = []
+
+    def interrupt(line: str) -> None:
+        lines.append(line)
+        if len(lines) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        generate_shot(tmp_path, presets=small, show=interrupt)
+    stopped = read_take(tmp_path / "take_002")
+    assert (stopped.blocks_done, stopped.state_after) == (2, 0)
+    again = generate_shot(tmp_path, presets=small, number=2, show=lines.append)
+    assert [line.split(": ")[1].split(",")[0] for line in lines[2:]] == ["catching up"] * 2 + [
+        "33 of 33 frames"
+    ]
+    assert _frames(again) == _frames(whole)
+
+
 def test_killed_it_is_continued_to_the_same_frames(tmp_path: Path, small: presets.Presets) -> None:
     write_shot(tmp_path, frames=105)
     code = f"""
@@ -117,7 +142,7 @@ generate_shot(Path({str(tmp_path)!r}), presets=Presets(Path({str(small._tiny.par
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--preset", "inspatio-1.3b"], "cannot be loaded by this version"),
+        (["--preset", "inspatio-1.3b"], "download its weights"),
         (["--preset", "huge"], "There is no preset"),
         (["--continue"], "There is no take in"),
         (["--continue", "7"], "There is no take 7 in"),

@@ -101,8 +101,9 @@ RELEASED = {
 }
 
 
-def keep_neutral_prompt(released: Released, folder: Path) -> None:
+def keep_neutral_prompt(preset_id: str, folder: Path) -> None:
     """Encode what is said where no prompt is, so that who never types one never waits for it. Raises PresetError."""
+    released = RELEASED[preset_id]
     _embedding(_Files(released, folder), default_device(), released.config, NEUTRAL_PROMPT)
 
 
