@@ -67,6 +67,14 @@ def test_takes(newest_blender, tmp_path, painting_python):
     newest_blender.run("faults.py", tmp_path, *cases, **paint, timeout=600)
 
 
+def test_killed_without_states(newest_blender, tmp_path, painting_python):
+    paint = {"INSPATIO_PYTHON": str(painting_python), "INSPATIO_PAINT_SECONDS": "0.5"}
+    too_large = str(1 << 40)
+    newest_blender.run(
+        "faults.py", tmp_path, "killed_without_states", INSPATIO_PAINT_STATE_BYTES=too_large, **paint
+    )
+
+
 def test_undo_with_the_real_backend(newest_blender, tmp_path):
     if not (ROOT / "backend/weights/tiny/generator.safetensors").exists():
         pytest.skip("the weights of tiny are not there")

@@ -349,6 +349,28 @@ def killed_backend(folder):
 
 
 @case
+def killed_without_states(folder):
+    """As killed_backend, of a preset whose state is too large to be kept: Continue catches up first."""
+    scene = saved_scene(folder)
+    assert bpy.ops.inspatio.generate() == {"FINISHED"}
+    runtime, progress = begin(scene)
+    pump(runtime, lambda: progress.frames_done >= 21)
+    os.kill(runtime.worker.backend.ready.pid, signal.SIGKILL)
+    pump(runtime, lambda: not runtime.busy)
+    assert progress.state == "failed", progress.line()
+    kept = frames_of(progress.folder)
+    assert len(kept) >= 21 and not list(progress.folder.glob("state_*"))
+    take = part("inspatio_blender.takes").list_takes(scene, None)[0]
+    progress = runtime.continue_take(scene, take)
+    lines = set()
+    pump(runtime, lambda: lines.add(progress.line()) or not runtime.busy)
+    assert progress.state == "finished", progress.line()
+    assert any("catching up, block 1 of 2" in line for line in lines), lines
+    takes = part("inspatio_blender.takes").list_takes(scene, None)
+    assert frames_of(takes[0].folder) == frames_of(takes[1].folder)
+
+
+@case
 def two_generates(folder):
     scene = saved_scene(folder)
     runtime, progress = begin(scene)
