@@ -5,6 +5,7 @@ that format (avx512_bf16, amx_bf16): there it is several times faster than float
 any other CPU it would be emulated and slower.
 """
 
+import os
 import platform
 from dataclasses import dataclass
 from functools import cache
@@ -42,6 +43,9 @@ def cpu_multiplies_bfloat16() -> bool:
 def default_device() -> Device:
     """CUDA where there is one, then Apple's mps, else the CPU."""
     if torch.cuda.is_available():
+        # The same take must give the same bytes. What has no deterministic form only warns: none of it is used for values.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
         return Device(torch.device("cuda"), torch.bfloat16)
     if torch.backends.mps.is_available():
         return Device(torch.device("mps"), torch.float32)
