@@ -43,7 +43,7 @@ def cpu_multiplies_bfloat16() -> bool:
 def default_device() -> Device:
     """CUDA where there is one, then Apple's mps, else the CPU."""
     if torch.cuda.is_available():
-        # The same take must give the same bytes. What has no deterministic form only warns: none of it is used for values.
+        # The same take must give the same bytes. What has no such form only warns: the place of a median, unused here.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
         return Device(torch.device("cuda"), torch.bfloat16)
