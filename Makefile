@@ -6,11 +6,12 @@ PYTHON_5_2 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python3.
 VENV := .venv
 PY := $(VENV)/bin/python
 
-.PHONY: help venv build demo test lint bench evaluate clean
+.PHONY: help venv build demo test lint pin bench evaluate clean
 help:
 	@echo "make demo   a dressed set, a keyframed camera, generated frames: out/demo"
 	@echo "make test   every test; BLENDER=/path/to/blender adds those in a real window"
 	@echo "make build  the extension's zip: dist/"
+	@echo "make pin    the lists of packages that Set Up Backend installs, anew: backend/requirements/"
 	@echo "make bench  speed and memory: out/bench.json"
 	@echo "make evaluate  quality of tiny on the test scenes: out/evaluation"
 
@@ -48,6 +49,13 @@ lint: venv
 
 test: lint $(VENV)/ready-world .venv-5.2/ready
 	$(PY) -m pytest
+
+# The program uv is needed for this alone.
+$(VENV)/bin/uv: $(VENV)/ready
+	$(PY) -m pip install --quiet uv
+
+pin: $(VENV)/bin/uv
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) -m tests.pin
 
 bench: venv
 	$(PY) -m backend bench --out out/bench.json $(if $(wildcard out/window/ticks.json),--merge out/window/ticks.json)

@@ -4,13 +4,15 @@
 def _modules():
     """Every module with something to register, in the order that lets each find what it needs."""
     from .inspatio_blender import driver, listing, preferences, settings
-    from .operators import backend, capture, colour, export, generate, takes
+    from .operators import backend, capture, colour, export, generate, setting_up, takes
     from .panels import backend as backend_panel
+    from .panels import preferences as preferences_page
     from .panels import reference, shot
     from .panels import takes as takes_panel
 
     return (
         settings,
+        preferences_page,
         preferences,
         listing,
         driver,
@@ -19,6 +21,7 @@ def _modules():
         export,
         takes,
         backend,
+        setting_up,
         colour,
         shot,
         reference,

@@ -7,14 +7,20 @@ one line of JSON, the others in a sentence), 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import __version__, protocol
+from .protocol.disk import write_whole
 from .protocol.files import QUALITIES
+
+if TYPE_CHECKING:
+    from .download import Line
 
 DONE, FAILED, BAD_ARGUMENTS, MISSING, INTERRUPTED = 0, 1, 2, 3, 130
 SHORTEST_TOKEN = 16
@@ -74,10 +80,14 @@ def _parser() -> argparse.ArgumentParser:
         help="where weights lie (default: INSPATIO_WEIGHTS, or a folder of this user's)",
     )
     download.add_argument("--offline", action="store_true", help="only say whether everything is there")
+    download.add_argument(
+        "--json", action="store_true", help="tell the progress in lines of JSON: line, share, or error"
+    )
     download.set_defaults(run=_download)
 
     doctor = commands.add_parser("doctor", help="check whether everything that is needed is here and works")
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
+    doctor.add_argument("--mark", type=Path, help="file to write the findings to once everything works")
     doctor.set_defaults(run=_doctor)
 
     bench = commands.add_parser("bench", help="measure speed and memory of the whole pipeline")
@@ -143,26 +153,31 @@ def _shot(parsed: argparse.Namespace) -> int:
 
 
 def _download(parsed: argparse.Namespace) -> int:
-    from .sources import weights_folder
+    from .protocol.sources import weights_folder
 
     try:
         from .download import DownloadError, download
     except ImportError as error:
-        sys.stderr.write(f"{_missing(error)}\n")
+        _tell_download(parsed.json, error=_missing(error))
         return MISSING
-    live = sys.stdout.isatty()
     folder = (parsed.folder or weights_folder()).expanduser().absolute()
+    live = sys.stdout.isatty() and not parsed.json
 
-    def show(line: str, passing: bool) -> None:
-        end = "" if live and passing else "\n"
-        sys.stdout.write((f"\r{line:<110}" if live else line) + end)
+    def show(line: Line) -> None:
+        if parsed.json:
+            _tell_download(True, line=line.text, share=line.share)
+            return
+        sys.stdout.write(
+            (f"\r{line.text:<110}" if live else line.text) + ("" if live and line.passing else "\n")
+        )
         sys.stdout.flush()
 
+    every = 0.2 if live else 0.5 if parsed.json else 5.0
     try:
-        download(parsed.preset, folder, show, offline=parsed.offline, every=0.2 if live else 5.0)
+        download(parsed.preset, folder, show, offline=parsed.offline, every=every)
         _encode_neutral_prompt(parsed.preset, folder, show)
     except DownloadError as error:
-        sys.stderr.write(f"{error}\n")
+        _tell_download(parsed.json, error=str(error))
         return FAILED
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped. Run the same command again: it goes on from here.\n")
@@ -170,20 +185,33 @@ def _download(parsed: argparse.Namespace) -> int:
     return DONE
 
 
-def _encode_neutral_prompt(preset: str, folder: Path, show: Callable[[str, bool], None]) -> None:
+def _encode_neutral_prompt(preset: str, folder: Path, show: Callable[[Line], None]) -> None:
     """Have the text encoder's work done that a take without a prompt would wait for."""
-    show("Encoding the neutral prompt", True)
+    from .download import Line
+
+    show(Line("Encoding the neutral prompt", passing=True))
     try:
         from .presets.released import keep_neutral_prompt
     except ImportError as error:
-        show(f"The neutral prompt will be encoded with the first take: {_missing(error)}", False)
+        show(Line(f"The neutral prompt will be encoded with the first take: {_missing(error)}"))
         return
     from .presets import PresetError
 
     try:
         keep_neutral_prompt(preset, folder)
     except (PresetError, MemoryError, RuntimeError) as error:
-        show(f"The neutral prompt will be encoded with the first take ({error})", False)
+        show(Line(f"The neutral prompt will be encoded with the first take ({error})"))
+
+
+def _tell_download(as_json: bool, **said: object) -> None:
+    """A line of a download for another program, or its error for a person."""
+    if as_json:
+        sys.stdout.write(
+            json.dumps({name: value for name, value in said.items() if value is not None}) + "\n"
+        )
+        sys.stdout.flush()
+    else:
+        sys.stderr.write(f"{said['error']}\n")
 
 
 def _doctor(parsed: argparse.Namespace) -> int:
@@ -191,7 +219,11 @@ def _doctor(parsed: argparse.Namespace) -> int:
 
     findings = examine()
     sys.stdout.write(report(findings, as_json=parsed.json))
-    return DONE if all(finding.state != "fail" for finding in findings) else FAILED
+    if any(finding.state == "fail" for finding in findings):
+        return FAILED
+    if parsed.mark is not None:
+        write_whole(parsed.mark, report(findings, as_json=True).encode(), durable=True)
+    return DONE
 
 
 def _bench(parsed: argparse.Namespace) -> int:
@@ -211,8 +243,6 @@ def keep_to_own_cores() -> None:
 
 def _say_missing(error: Exception) -> None:
     """Tell the parent which package is missing; without `life`, which may be what cannot be imported."""
-    import json
-
     said = {"inspatio": "error", "error": "package_missing", "message": _missing(error)}
     sys.stdout.write(json.dumps(said) + "\n")
     sys.stdout.flush()
@@ -224,8 +254,8 @@ def _missing(error: Exception) -> str:
         if isinstance(error, ModuleNotFoundError)
         else f"cannot load a package ({error})"
     )
+    root = Path(__file__).parent.parent
     return (
-        f"The backend's Python {lacks}: install what it needs with "
-        f'"{sys.executable} -m pip install torch einops fastapi numpy opencv-python-headless av OpenEXR psutil '
-        f'safetensors scipy uvicorn huggingface_hub", or choose another Python in the preferences.'
+        f"The backend's Python {lacks}: press Set Up Backend in the add-on's preferences, or install what it needs "
+        f'with "{sys.executable}" -m pip install "{root}".'
     )

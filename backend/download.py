@@ -38,16 +38,10 @@ from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
 
 from .protocol import MIB
-from .protocol.disk import FileFormatError, read_json, write_json
-from .sources import SOURCES, Source
+from .protocol.disk import write_json
+from .protocol.sources import LISTING, SOURCES, HubFile, Source
 
 constants.HF_HUB_DISABLE_TELEMETRY = True  # The hub is asked for files and told nothing about this machine.
-
-LISTING = ".hub.json"
-"""In every repository's folder: which of its files there are, as the hub said when it was last asked."""
-
-WANTED_IN_FOLDERS = (".safetensors", ".json", ".model", ".txt")
-"""Of a folder, files of these kinds: no pickles, no pictures."""
 
 RETRIES = 5
 """Attempts in a row that may bring nothing before a download is given up."""
@@ -59,37 +53,27 @@ RATE_SECONDS = 10.0
 
 _CHUNK = 1 * MIB
 
-Show = Callable[[str, bool], None]
-"""Given a line for a person, and whether it is only good until the next one (progress)."""
+
+@dataclass(frozen=True)
+class Line:
+    """A line for a person. passing: it is only good until the next; share: how much is done, where that is known."""
+
+    text: str
+    passing: bool = False
+    share: float | None = None
+
+
+Show = Callable[[Line], None]
 
 
 class DownloadError(Exception):
     """Weights are not there, and cannot be had; the message says why and what to do."""
 
 
-@dataclass(frozen=True)
-class HubFile:
-    """A file as the hub describes it. checksum: `sha256:HEX`, or `git:HEX` (git's blob id) for small files."""
-
-    repo: str
-    commit: str
-    path: str
-    size: int
-    checksum: str
-
-    def within(self, folder: Path) -> Path:
-        return folder / self.repo / self.path
-
-    def partial(self, folder: Path) -> Path:
-        """Where its bytes gather: a file of another content never goes on from these."""
-        target = self.within(folder)
-        return target.with_name(f".{target.name}.{self.checksum.partition(':')[2][:12]}.part")
-
-
 def download(
     preset_id: str,
     folder: Path,
-    show: Show = lambda line, passing: None,
+    show: Show = lambda line: None,
     *,
     offline: bool = False,
     every: float = 1.0,
@@ -108,7 +92,7 @@ def download(
             else f"There is no preset {preset_id!r} to download; there are {', '.join(SOURCES)}."
         )
     for source in sources:
-        show(f"{source.repo}/{source.path}: {source.purpose}, {source.licence}", False)
+        show(Line(f"{source.repo}/{source.path}: {source.purpose}, {source.licence}"))
     if offline or is_offline_mode():
         _find_all(preset_id, folder, sources, show)
         return
@@ -116,14 +100,14 @@ def download(
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".download.lock", timeout=0):
             _bring_all(folder, sources, show, every)
-    show(f"Everything that {preset_id} needs is in {folder}", False)
+    show(Line(f"Everything that {preset_id} needs is in {folder}"))
 
 
 def _find_all(preset_id: str, folder: Path, sources: tuple[Source, ...], show: Show) -> None:
     """Raise DownloadError unless all files are in the folder, as far as that can be told without the hub."""
     missing = []
     for source in sources:
-        listed = _listed(folder, source)
+        listed = source.listed(folder)
         # Without a listing somebody brought the files here: there is nothing to compare them with.
         if not listed and not source.within(folder).exists():
             missing.append(f"{source.repo}/{source.path}")
@@ -133,7 +117,7 @@ def _find_all(preset_id: str, folder: Path, sources: tuple[Source, ...], show: S
             f"{preset_id} lacks {', '.join(missing)} in {folder}, and offline nothing is downloaded: "
             f"allow online access (no --offline, no HF_HUB_OFFLINE), or copy the folder from another machine."
         )
-    show(f"Everything that {preset_id} needs is in {folder}", False)
+    show(Line(f"Everything that {preset_id} needs is in {folder}"))
 
 
 def _bring_all(folder: Path, sources: tuple[Source, ...], show: Show, every: float) -> None:
@@ -165,9 +149,7 @@ def _ask_hub(folder: Path, sources: tuple[Source, ...]) -> list[HubFile]:
         chosen = []
         for source in (source for source in sources if source.repo == repo):
             found = [
-                _described(repo, commit, sibling)
-                for sibling in siblings
-                if _belongs(sibling.rfilename, source)
+                _described(repo, commit, sibling) for sibling in siblings if source.owns(sibling.rfilename)
             ]
             if not found:
                 raise DownloadError(
@@ -207,28 +189,12 @@ def _described(repo: str, commit: str | None, sibling: RepoSibling) -> HubFile:
     return HubFile(repo, commit, sibling.rfilename, size, f"{'sha256' if sibling.lfs else 'git'}:{digest}")
 
 
-def _belongs(path: str, source: Source) -> bool:
-    if not source.is_folder:
-        return path == source.path
-    plain = ".." not in path.split("/") and "\\" not in path
-    return plain and path.startswith(source.path) and path.endswith(WANTED_IN_FOLDERS)
-
-
-def _listed(folder: Path, source: Source) -> list[HubFile]:
-    """The files of a source by the listing in the folder; none where there is no listing."""
-    try:
-        files = [HubFile(**entry) for entry in read_json(folder / source.repo / LISTING)["files"]]
-        return [file for file in files if _belongs(file.path, source)]
-    except (FileFormatError, KeyError, TypeError, AttributeError):
-        return []
-
-
 def _is_there(file: HubFile, folder: Path, show: Show) -> bool:
     """Whether the folder has the file, right to the last byte."""
     target = file.within(folder)
-    if _size(target) != file.size or not target.is_file():
+    if not file.has_its_size(folder) or not target.is_file():
         return False
-    show(f"{target.name}: checking what is there", True)
+    show(Line(f"{target.name}: checking what is there", passing=True))
     return checksum(target, file) == file.checksum
 
 
@@ -250,7 +216,7 @@ def _from_cache(file: HubFile, folder: Path, show: Show) -> bool:
             return False  # The check of the disk will say so.
         shutil.copyfile(blob, partial)
     os.replace(partial, target)
-    show(f"{target.name}: taken from huggingface's cache", False)
+    show(Line(f"{target.name}: taken from huggingface's cache"))
     return True
 
 
@@ -311,7 +277,7 @@ def _transfer(file: HubFile, out: BinaryIO, progress: Progress) -> None:
 def _verify(file: HubFile, folder: Path, show: Show) -> None:
     """Give the partial file its name if its checksum is the hub's; else remove it and raise DownloadError."""
     partial, target = file.partial(folder), file.within(folder)
-    show(f"{target.name}: checking", True)
+    show(Line(f"{target.name}: checking", passing=True))
     if checksum(partial, file) != file.checksum:
         partial.unlink()
         raise DownloadError(
@@ -357,7 +323,8 @@ class Progress:
 
     def say(self, what: str) -> None:
         """Show a line about the file that is being fetched."""
-        self._show(f"{self.name}: {what}", True)
+        share = self._done / self._total if self._total else None
+        self._show(Line(f"{self.name}: {what}", passing=True, share=share))
 
 
 def gigabytes(count: float) -> str:

@@ -12,9 +12,10 @@ from collections.abc import Callable
 import bpy
 from bpy.app.handlers import persistent
 
-from . import listing
+from . import listing, preferences
 from .progress import Progress
 from .runtime import Runtime
+from .task import Task
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,21 @@ def run_to_end(progress: Progress, tell: Callable[[str], None]) -> None:
     tell(progress.line())
 
 
+def run_task_to_end(task: Task, tell: Callable[[str], None]) -> None:
+    """Call the pump until a task has ended. For background mode. `tell` gets every line; Ctrl-C cancels."""
+    runtime = get()
+    running = True
+    while running:
+        try:
+            running = task.running  # Before the lines are told, so that the last ones are among them.
+            runtime.pump()
+            while not task.lines.empty():
+                tell(task.lines.get())
+            time.sleep(0.05)
+        except KeyboardInterrupt:
+            task.cancel()
+
+
 def _tick() -> float:
     runtime, busy = _runtime, False
     try:
@@ -56,7 +72,8 @@ def _tick() -> float:
             busy = runtime.pump()
             if not busy and bpy.context.window_manager.windows:
                 scene = bpy.context.window_manager.windows[0].scene
-                if listing.refresh_if_stale(scene, runtime.running_folder):
+                is_new = preferences.look()
+                if listing.refresh_if_stale(scene, runtime.running_folder) or is_new:
                     redraw()
     except Exception:  # Whatever went wrong in one tick, the next one must come.
         log.exception("a tick failed")
@@ -64,10 +81,11 @@ def _tick() -> float:
 
 
 def redraw(pictures: bool = False) -> None:
-    """Have the sidebars drawn again, and with `pictures` the viewports and sequencers too, which costs more."""
+    """Have sidebars and preferences drawn again, with `pictures` viewports and sequencers too, which costs more."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if pictures and area.type in ("VIEW_3D", "SEQUENCE_EDITOR"):
+            whole = ("PREFERENCES", "VIEW_3D", "SEQUENCE_EDITOR") if pictures else ("PREFERENCES",)
+            if area.type in whole:
                 area.tag_redraw()
             elif area.type == "VIEW_3D":
                 for region in area.regions:

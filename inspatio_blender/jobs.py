@@ -16,12 +16,13 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True)
 class Setup:
-    """How to start the backend."""
+    """How to start the backend. environment: variables that its process has besides Blender's own."""
 
     python: str
     folder: Path
     log: Path
     autostart: bool
+    environment: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,24 +1,44 @@
-"""What is the same for every file: the backend's Python, the folder for takes, starting the backend by itself."""
+"""What is the same for every file: where the backend's Python, weights and takes are.
+
+`panels/preferences.py` shows it.
+"""
 
 import os
+from pathlib import Path
 
 import bpy
 from bpy.props import BoolProperty, StringProperty
 
+from ..backend import protocol
+from ..backend.protocol.sources import weights_folder as default_weights_folder
+from . import environment
+from .task import Failed
+
 ADDON = __package__.rpartition(".")[0]
 """The name that Blender knows the add-on by: the package of the extension's door."""
 
+EXTENSION = Path(__file__).parent.parent
+"""The folder of the extension, which holds the package `backend`."""
+
 PYTHON_VARIABLE = "INSPATIO_PYTHON"
 
+_found: environment.Environment | None = None
 
-class InSpatioPreferences(bpy.types.AddonPreferences):
-    bl_idname = ADDON
+
+class Preferences:
+    """The properties of the add-on's preferences."""
 
     backend_python: StringProperty(
         name="Backend Python",
-        description="Python that has the backend's packages, for example .venv/bin/python. "
-        f"Empty: what the environment variable {PYTHON_VARIABLE} names",
+        description="A Python of your own that has the backend's packages, for example .venv/bin/python. "
+        f"Empty: what the environment variable {PYTHON_VARIABLE} names, else what Set Up Backend made",
         subtype="FILE_PATH",
+    )
+    weights_folder: StringProperty(
+        name="Weights Folder",
+        description="Folder that weights are downloaded to, and looked for in. Empty: what the environment variable "
+        f"{protocol.WEIGHTS_VARIABLE} names, else a folder of this user's",
+        subtype="DIR_PATH",
     )
     take_folder: StringProperty(
         name="Take Folder",
@@ -32,28 +52,66 @@ class InSpatioPreferences(bpy.types.AddonPreferences):
         default=True,
     )
 
-    def draw(self, _context):
-        layout = self.layout
-        layout.use_property_split = True
-        layout.prop(self, "backend_python")
-        layout.prop(self, "take_folder")
-        layout.prop(self, "autostart")
 
-
-def get() -> InSpatioPreferences:
+def get() -> Preferences:
     """The add-on's preferences."""
     return bpy.context.preferences.addons[ADDON].preferences
 
 
-def backend_python() -> str:
-    """The Python to start the backend with, or "" where none is named."""
+def user_folder() -> Path:
+    """The extension's own folder of this user, outside of what an update replaces."""
+    return Path(bpy.utils.extension_path_user(ADDON, create=True))
+
+
+def own_python() -> str:
+    """The Python that the user names, in the preferences or the environment; "" where none is named."""
     chosen = get().backend_python.strip()
     return bpy.path.abspath(chosen) if chosen else os.environ.get(PYTHON_VARIABLE, "").strip()
 
 
+def backend_python() -> str:
+    """The Python to start the backend with: the user's own, else that of Set Up Backend; "" where there is none."""
+    return own_python() or (str(_found.python) if _found is not None else "")
+
+
+def wanted_list() -> environment.PackageList | None:
+    """What the backend's environment is made of on this machine; None where there is no list for it."""
+    try:
+        return environment.wanted_list(EXTENSION)
+    except Failed:
+        return None
+
+
+def set_up_environment() -> environment.Environment | None:
+    """The environment that Set Up Backend made, as of the last look; None where there is none."""
+    return _found
+
+
+def look() -> bool:
+    """Look for the environment that Set Up Backend made, or its commands in a terminal; whether that has changed."""
+    global _found
+    before, _found = _found, environment.find(user_folder(), wanted_list())
+    return _found != before
+
+
+def weights_folder() -> Path:
+    """Where weights are downloaded to, and looked for."""
+    chosen = get().weights_folder.strip()
+    return Path(bpy.path.abspath(chosen)) if chosen else default_weights_folder()
+
+
+def backend_variables() -> dict[str, str]:
+    """What the backend's process is told in its environment."""
+    variables = {protocol.WEIGHTS_VARIABLE: str(weights_folder())}
+    if not bpy.app.online_access:
+        variables["HF_HUB_OFFLINE"] = "1"
+    return variables
+
+
 def register():
-    bpy.utils.register_class(InSpatioPreferences)
+    look()
 
 
 def unregister():
-    bpy.utils.unregister_class(InSpatioPreferences)
+    global _found
+    _found = None

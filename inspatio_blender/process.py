@@ -21,7 +21,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -39,6 +39,14 @@ LOG_BYTES = 1 * protocol.MIB
 _started: set[Backend] = set()
 
 _HIDDEN_FROM_CHILD = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONSAFEPATH", "__PYVENV_LAUNCHER__")
+
+
+OWN_SESSION: dict[str, Any] = (
+    {"creationflags": subprocess.CREATE_NO_WINDOW}  # type: ignore[attr-defined,unused-ignore]
+    if os.name == "nt"
+    else {"start_new_session": True}
+)
+"""How a child is started: without a console window, and out of the reach of Ctrl-C in Blender's terminal."""
 
 
 class StartError(Exception):
@@ -138,10 +146,14 @@ class Backend:
     python: an executable, a name on the PATH, or the folder of a virtual environment.
     folder: the folder that holds the package `backend` (the extension's).
     log:    the log file; its folder is made.
+    environment: variables that the process has besides Blender's own.
     """
 
-    def __init__(self, python: str | Path, folder: Path, log: Path) -> None:
+    def __init__(
+        self, python: str | Path, folder: Path, log: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.python = str(python)
+        self.environment = dict(environment or {})
         self.folder = Path(folder)
         self.log = Path(log)
         self.ready: Ready | None = None
@@ -225,22 +237,15 @@ class Backend:
         if not (Path(self.folder) / "backend" / "__main__.py").is_file():
             # That Python may have a backend of its own installed: it must not answer in place of ours.
             raise NotPython(f"The backend is not in {self.folder}: install the extension again.")
-        environment = {name: value for name, value in os.environ.items() if name not in _HIDDEN_FROM_CHILD}
-        environment[protocol.TOKEN_VARIABLE] = token
-        environment["PYTHONUNBUFFERED"] = "1"
-        environment["PYTHONIOENCODING"] = "utf-8"
-        options: dict[str, Any] = {"start_new_session": True}
-        if os.name == "nt":
-            options = {"creationflags": subprocess.CREATE_NO_WINDOW}  # type: ignore[attr-defined,unused-ignore]
         try:
             return subprocess.Popen(
                 [executable, "-m", "backend", "serve", "--parent", str(os.getpid())],
                 cwd=self.folder,
-                env=environment,
+                env=child_environment({**self.environment, protocol.TOKEN_VARIABLE: token}),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                **options,
+                **OWN_SESSION,
             )
         except OSError as error:
             raise NotPython(
@@ -251,7 +256,7 @@ class Backend:
         self, child: subprocess.Popen[bytes], lines: queue.Queue[bytes | None]
     ) -> list[threading.Thread]:
         """Threads that read the child's pipes: its messages to us into `lines`, all else into the log."""
-        log = _CappedLog(self.log)
+        log = CappedLog(self.log)
 
         def hear(line: bytes) -> None:
             if _said(line) is None:
@@ -325,10 +330,16 @@ def _end_started() -> None:
         backend.stop()
 
 
+def child_environment(more: Mapping[str, str]) -> dict[str, str]:
+    """Blender's environment without what Blender's own Python needs, and with `more`."""
+    environment = {name: value for name, value in os.environ.items() if name not in _HIDDEN_FROM_CHILD}
+    return {**environment, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", **more}
+
+
 def find_python(python: str) -> str:
     """The executable that `python` means: a path, a name on the PATH, or a virtual environment's folder."""
     if not python.strip():
-        raise PythonMissing("No Python is set for the backend: choose one in the add-on's preferences.")
+        raise PythonMissing("The backend is not set up: press Set Up Backend in the add-on's preferences.")
     path = Path(python).expanduser()
     if path.is_dir():
         for inside in ("bin/python", "Scripts/python.exe"):
@@ -342,7 +353,7 @@ def find_python(python: str) -> str:
     return os.path.abspath(found)
 
 
-class _CappedLog:
+class CappedLog:
     """Appends to a log file of at most LOG_BYTES, keeping one older file; a full disk loses the log only."""
 
     def __init__(self, path: Path) -> None:

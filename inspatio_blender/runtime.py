@@ -7,6 +7,7 @@ calls the same pump in a loop. A tick does a few milliseconds of work at most:
     sampling    the camera, a frame a step
     events      of the worker: the backend's state, a block on disk, the end of a take
     showing     what has arrived, in the cameras and the sequencer
+    task        how far a set-up or a download has come, which goes on beside takes
 
 Main thread only.
 """
@@ -20,9 +21,10 @@ from pathlib import Path
 
 import bpy
 
-from . import jobs, listing, preferences, shots, showing, takes
+from . import download, environment, jobs, listing, preferences, shots, showing, takes
 from .progress import Progress
 from .shots import UserError
+from .task import Task
 from .worker import Worker
 
 log = logging.getLogger(__name__)
@@ -31,6 +33,7 @@ TICK_BUDGET_S = 0.004
 FIRST_SLICE_S = 0.3
 """A short shot is sampled while the button is pressed; a longer one goes on in the timer."""
 TICKS_KEPT = 20_000
+TASK_REDRAW_S = 0.1
 
 
 class Runtime:
@@ -47,9 +50,12 @@ class Runtime:
         self.backend_status: dict | None = None
         self.backend_message = ""
         self.backend_starting = False
+        self.task: Task | None = None
+        """The set-up or download that goes on, or the last one."""
         self.tick_ms: deque[float] = deque(maxlen=TICKS_KEPT)
         self._sampling = None
         self._view_layer = ""
+        self._task_shown = (0, 0.0)
 
     @property
     def busy(self) -> bool:
@@ -120,14 +126,39 @@ class Runtime:
         else:
             progress.stage = "Cancelling"
 
+    def set_up_backend(self) -> Task:
+        """Begin to make the backend's environment. Raises UserError."""
+        in_use = preferences.set_up_environment() if self.backend_status is not None else None
+        folder = in_use.folder if in_use is not None else None
+        user = preferences.user_folder()
+        return self._begin_task(
+            "Set Up Backend", lambda task: environment.make(task, preferences.EXTENSION, user, folder)
+        )
+
+    def download_weights(self, preset: str) -> Task:
+        """Begin to download a preset's weights, or go on with it. Raises UserError."""
+        setup = self.setup()
+        return self._begin_task(f"Download {preset}", lambda task: download.download(task, setup, preset))
+
+    def _begin_task(self, title: str, work: Callable[[Task], str]) -> Task:
+        if self.task is not None and self.task.running:
+            raise UserError(f"{self.task.title} is running: wait for it or cancel it first")
+        self._task_shown = (0, 0.0)
+        self.task = Task(title, work, preferences.user_folder() / "set_up.log")
+        return self.task
+
     def setup(self, named: bool = True) -> jobs.Setup:
         """How to start the backend, by the preferences. Raises UserError where no Python is named."""
         python = preferences.backend_python()
         if named and not python:
-            raise UserError("No Python is set for the backend: choose it in the add-on's preferences")
-        user = Path(bpy.utils.extension_path_user(preferences.ADDON, create=True))
-        folder = Path(__file__).parent.parent
-        return jobs.Setup(python, folder, user / "backend.log", preferences.get().autostart)
+            raise UserError("The backend is not set up: press Set Up Backend in the add-on's preferences")
+        return jobs.Setup(
+            python,
+            preferences.EXTENSION,
+            preferences.user_folder() / "backend.log",
+            preferences.get().autostart,
+            preferences.backend_variables(),
+        )
 
     def pump(self, budget: float = TICK_BUDGET_S) -> bool:
         """Do what is to be done now, for about `budget` seconds; whether anything is going on."""
@@ -135,6 +166,7 @@ class Runtime:
         was_busy = self.busy
         self._watch_scene()
         self._watch_backend()
+        self._watch_task()
         if self._sampling is not None:
             self._step_sampling(self.progress.scene, budget)
         while time.perf_counter() - began < budget:
@@ -145,7 +177,7 @@ class Runtime:
             self._handle(event)
         if was_busy or self.busy:
             self.tick_ms.append((time.perf_counter() - began) * 1000.0)
-        return self.busy or self.backend_starting
+        return self.busy or self.backend_starting or (self.task is not None and self.task.running)
 
     def forget(self) -> None:
         """Another file was loaded: what was being made belongs to the one before."""
@@ -174,6 +206,8 @@ class Runtime:
     def shutdown(self) -> None:
         """End everything: the take is cancelled on disk, thread and process are gone afterwards."""
         self._drop_sampling()
+        if self.task is not None:
+            self.task.shutdown(timeout=3.0)
         job = self.progress.job if self.busy else None
         self.worker.shutdown(job, timeout=2.0)
 
@@ -234,6 +268,21 @@ class Runtime:
             self.backend_status = None
             self.backend_message = backend.failure if backend is not None else ""
             self._redraw(False)
+
+    def _watch_task(self) -> None:
+        """Show what a task has to say, a few times a second; where one has ended, look at what came of it."""
+        task = self.task
+        shown, when = self._task_shown
+        if (
+            task is None
+            or task.changes == shown
+            or (task.running and time.monotonic() - when < TASK_REDRAW_S)
+        ):
+            return
+        self._task_shown = task.changes, time.monotonic()
+        if not task.running:
+            preferences.look()
+        self._redraw(False)
 
     def _handle(self, event: jobs.Event) -> None:
         progress = self.progress

@@ -205,11 +205,11 @@ class Worker:
         """The client of a backend that runs, started now where it does not."""
         setup = job.setup
         backend = self.backend
-        if backend is not None and backend.python != setup.python:
+        if backend is not None and (backend.python, backend.environment) != (setup.python, setup.environment):
             backend.stop()
             backend = None
         if backend is None:
-            backend = self.backend = Backend(setup.python, setup.folder, setup.log)
+            backend = self.backend = Backend(setup.python, setup.folder, setup.log, setup.environment)
         if backend.running and self._client is not None:
             return self._client
         if not (by_hand or setup.autostart):

@@ -24,13 +24,27 @@ class INSPATIO_PT_backend(Tab, bpy.types.Panel):
             sentence(layout, runtime.backend_message, context.region.width)
         else:
             layout.label(text="Not running", icon="RADIOBUT_OFF")
-        if not preferences.backend_python():
-            sentence(layout, "No Python is set for the backend", context.region.width)
-            layout.operator("preferences.addon_show", text="Open Preferences").module = preferences.ADDON
+        self._environment(context, layout)
         row = layout.row(align=True)
         row.operator("inspatio.start_backend", icon="PLAY")
         row.operator("inspatio.stop_backend", icon="SNAP_FACE")
         layout.operator("inspatio.release_memory", icon="TRASH")
+
+    def _environment(self, context, layout):
+        """Whether something is to be done in the preferences."""
+        found, task = preferences.set_up_environment(), driver.get().task
+        if task is not None and task.running:
+            layout.label(text=task.line, icon="TIME")
+            return
+        if not preferences.backend_python():
+            sentence(layout, "The backend is not set up", context.region.width)
+        elif found is not None and not found.is_current and not preferences.own_python():
+            sentence(
+                layout, "This version has other packages: set up again", context.region.width, "FILE_REFRESH"
+            )
+        else:
+            return
+        layout.operator("preferences.addon_show", text="Open Preferences").module = preferences.ADDON
 
 
 def register():

@@ -16,7 +16,7 @@ from backend.codec.wan import WanCodec
 from backend.device import Device
 from backend.model import CausalDiT, GeneratorConfig
 from backend.presets import Presets, Released
-from backend.sources import GENERATORS, TAEHV, VAE, WAN
+from backend.protocol.sources import GENERATORS, TAEHV, VAE, WAN
 
 CONFIG = GeneratorConfig(dim=48, ffn_dim=96, num_heads=4, num_layers=2, freq_dim=32, text_dim=12, text_len=32)
 PRESET = "inspatio-1.5-1.3b"

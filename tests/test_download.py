@@ -15,9 +15,10 @@ from filelock import FileLock
 from hub import COMMIT, Hub
 from huggingface_hub import close_session, constants
 
-from backend import cli, download, sources
-from backend.download import DownloadError
-from backend.sources import Source
+from backend import cli, download
+from backend.download import DownloadError, Line
+from backend.protocol import sources
+from backend.protocol.sources import Source
 
 Usage = namedtuple("Usage", "total used free")
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,7 +65,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
 
 def bring(folder: Path, offline: bool = False) -> list[str]:
     lines: list[str] = []
-    download.download("small", folder, lambda line, passing: lines.append(line), offline=offline, every=0.0)
+    download.download("small", folder, lambda line: lines.append(line.text), offline=offline, every=0.0)
     return lines
 
 
@@ -127,8 +128,8 @@ def test_a_broken_download_goes_on_in_the_next_one(
 
 
 def test_ctrl_c_leaves_what_the_next_download_uses(hub: Hub, tmp_path: Path) -> None:
-    def stop(line: str, passing: bool) -> None:
-        if "MB/s" in line:
+    def stop(line: Line) -> None:
+        if "MB/s" in line.text:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -381,7 +382,7 @@ def test_every_preset_names_what_it_needs_once() -> None:
 def test_the_command_line_downloads_what_hf_endpoint_names(hub: Hub, tmp_path: Path) -> None:
     """In a process of its own, so that huggingface_hub reads its variables as a user sets them."""
     code = (
-        "from backend import cli, sources\n"
+        "from backend import cli\nfrom backend.protocol import sources\n"
         f"small = (sources.Source{(REPO, FILE, 'generator', 'MIT')!r},)\n"
         "sources.SOURCES['inspatio-1.3b'] = small\n"
         "raise SystemExit(cli.main(['download', 'inspatio-1.3b']))"

@@ -18,7 +18,7 @@ from backend.presets import LoadedPreset, PresetError, Presets
 from backend.presets.released import NEUTRAL_PROMPT, RELEASED, keep_neutral_prompt
 from backend.service import camera_block
 from backend.session import Session, SessionError
-from backend.sources import TAEHV, VAE, WAN
+from backend.protocol.sources import TAEHV, VAE, WAN
 from backend.world import World, load_world
 
 WIDTH, HEIGHT = 32, 16

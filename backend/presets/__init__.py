@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..device import Device, default_device
-from ..sources import weights_folder
+from ..protocol.sources import weights_folder
 from .base import Autoencoder, LoadedPreset, Preset, PresetError
 from .released import RELEASED, Released
 from .tiny import TINY, describe_tiny, load_tiny

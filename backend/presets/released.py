@@ -27,7 +27,7 @@ from ..digest import digest_files
 from ..model import RELEASED_1_3B, CausalDiT, GeneratorConfig
 from ..model.checkpoint import CheckpointError, load_generator
 from ..model.dit import TextKeyValues
-from ..sources import GENERATORS, TAEHV, VAE, WAN, Source
+from ..protocol.sources import GENERATORS, TAEHV, VAE, WAN, Source
 from ..text import PromptEmbeddings, TextError, encoder_digest
 from .base import Autoencoder, LoadedPreset, Preset, PresetError
 

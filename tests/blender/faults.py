@@ -308,7 +308,7 @@ def backend_python(folder):
     saved_scene(folder, frames=9)
     preferences = part("inspatio_blender.preferences").get()
     good = os.environ.pop("INSPATIO_PYTHON")
-    with raises(RuntimeError, "No Python is set"):
+    with raises(RuntimeError, "The backend is not set up"):
         bpy.ops.inspatio.generate()
     preferences.backend_python = os.path.join(folder, "nowhere")
     with raises(RuntimeError, "There is no Python at"):

@@ -3,7 +3,8 @@
     FOLDER/OWNER/REPOSITORY/PATH        e.g. FOLDER/inspatio/world-1.5/InSpatio-World-1.5-1.3B.safetensors
 
 The layout is the hub's, so that a repository of several models is loaded from FOLDER/OWNER/REPOSITORY as it is, and
-what two presets share lies there once. `tiny` is in no table: it ships.
+what two presets share lies there once. `tiny` is in no table: it ships. What the hub said of a repository's files when
+it was last asked lies beside them (`LISTING`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import protocol
+from . import WEIGHTS_VARIABLE
+from .disk import FileFormatError, read_json
+
+LISTING = ".hub.json"
+"""In every repository's folder: which of its files there are, as the hub said when it was last asked."""
+
+WANTED_IN_FOLDERS = (".safetensors", ".json", ".model", ".txt")
+"""Of a folder, files of these kinds: no pickles, no pictures."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,53 @@ class Source:
     def within(self, folder: Path) -> Path:
         """Where it lies in a folder for weights."""
         return folder / self.repo / self.path
+
+    def owns(self, path: str) -> bool:
+        """Whether a file of the repository belongs to it."""
+        if not self.is_folder:
+            return path == self.path
+        plain = ".." not in path.split("/") and "\\" not in path
+        return plain and path.startswith(self.path) and path.endswith(WANTED_IN_FOLDERS)
+
+    def listed(self, folder: Path) -> list[HubFile]:
+        """Its files by the listing in a folder for weights; none where there is no listing."""
+        try:
+            files = [HubFile(**entry) for entry in read_json(folder / self.repo / LISTING)["files"]]
+            return [file for file in files if self.owns(file.path)]
+        except (FileFormatError, KeyError, TypeError, AttributeError):
+            return []
+
+    def is_there(self, folder: Path) -> bool:
+        """Whether all of it seems to be in a folder for weights: by names and sizes, since checksums take minutes."""
+        listed = self.listed(folder)
+        if not listed:
+            return self.within(folder).exists()
+        return all(file.has_its_size(folder) for file in listed)
+
+
+@dataclass(frozen=True)
+class HubFile:
+    """A file as the hub describes it. checksum: `sha256:HEX`, or `git:HEX` (git's blob id) for small files."""
+
+    repo: str
+    commit: str
+    path: str
+    size: int
+    checksum: str
+
+    def within(self, folder: Path) -> Path:
+        return folder / self.repo / self.path
+
+    def partial(self, folder: Path) -> Path:
+        """Where its bytes gather: a file of another content never goes on from these."""
+        target = self.within(folder)
+        return target.with_name(f".{target.name}.{self.checksum.partition(':')[2][:12]}.part")
+
+    def has_its_size(self, folder: Path) -> bool:
+        try:
+            return self.within(folder).stat().st_size == self.size
+        except OSError:
+            return False
 
 
 WAN = "Wan-AI/Wan2.1-T2V-1.3B-Diffusers"
@@ -65,7 +120,7 @@ SOURCES: dict[str, tuple[Source, ...]] = {
 
 def weights_folder() -> Path:
     """The folder for weights: what INSPATIO_WEIGHTS names, else one of this user's."""
-    if chosen := os.environ.get(protocol.WEIGHTS_VARIABLE):
+    if chosen := os.environ.get(WEIGHTS_VARIABLE):
         return Path(chosen).expanduser()
     if sys.platform == "win32":
         data = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")

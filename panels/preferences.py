@@ -1,0 +1,145 @@
+"""The page of the add-on's preferences: the backend's environment, the weights, where takes go.
+
+Also what is downloaded is looked at while it draws: a few files, in a page that is seldom open.
+"""
+
+import bpy
+
+from ..backend.protocol.sources import SOURCES
+from ..inspatio_blender import driver, preferences, settings
+from ..inspatio_blender.installing import size
+from .shot import sentence
+
+
+class InSpatioPreferences(preferences.Preferences, bpy.types.AddonPreferences):
+    bl_idname = preferences.ADDON
+
+    def draw(self, context):
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        # The page shares its region with a list of categories.
+        width = context.region.width * 0.8
+        task = driver.get().task
+        if not bpy.app.online_access:
+            sentence(layout, _offline_sentence(), width, icon="INTERNET_OFFLINE")
+        self._backend(layout.box().column(), task, width)
+        self._weights(layout.box().column(), task, width)
+        column = layout.box().column()
+        column.label(text="Takes", icon="RENDER_ANIMATION")
+        column.prop(self, "take_folder", placeholder="Beside the Blend File")
+
+    def _backend(self, column, task, width):
+        _heading(column, "Backend", *_backend_state())
+        wanted = preferences.wanted_list()
+        if _is_about(task, "Set Up Backend") and task.running:
+            _progress(column, task)
+        elif wanted is None:
+            sentence(
+                column, "There are no packages for this kind of machine: choose a Python of your own", width
+            )
+        else:
+            row = column.row(align=True)
+            row.scale_y = 1.3
+            row.operator("inspatio.set_up_backend", icon="IMPORT")
+            row.operator("inspatio.copy_set_up_commands", text="", icon="COPYDOWN")
+            text = f"{wanted.packages} packages for {wanted.device}, {size(wanted.bytes)} to download"
+            column.label(text=text, icon="BLANK1")
+            _outcome(column, task, "Set Up Backend", width)
+        column.separator()
+        column.prop(self, "backend_python", placeholder="Made by Set Up Backend")
+        column.prop(self, "autostart")
+
+    def _weights(self, column, task, width):
+        _heading(column, "Weights", "Tiny comes with the extension, the others are downloaded", "BLANK1")
+        column.prop(self, "weights_folder", placeholder=str(preferences.weights_folder()))
+        folder = preferences.weights_folder()
+        for preset, sources in SOURCES.items():
+            column.separator()
+            title = f"Download {preset}"
+            there = [source.is_there(folder) for source in sources]
+            row = column.row()
+            row.label(text=settings.PRESETS[preset].label, icon="CHECKMARK" if all(there) else "RADIOBUT_OFF")
+            side = row.row()
+            side.alignment = "RIGHT"
+            side.label(text=_amount(sources, there, folder))
+            side.operator("inspatio.download_weights", icon="IMPORT").preset = preset
+            if _is_about(task, title) and task.running:
+                _progress(column, task)
+            else:
+                _outcome(column, task, title, width)
+            rows = column.column(align=True)
+            rows.scale_y = 0.8
+            for source, is_there in zip(sources, there, strict=True):
+                row = rows.split(factor=0.5)
+                row.label(text=source.purpose.capitalize(), icon="DOT" if is_there else "BLANK1")
+                row.label(text=source.licence)
+
+
+def _heading(column, title, state, icon):
+    row = column.row()
+    row.label(text=title)
+    side = row.row()
+    side.alignment = "RIGHT"
+    side.label(text=state, icon=icon)
+
+
+def _backend_state():
+    """What there is to say of the backend's environment, and its icon."""
+    if preferences.own_python():
+        return "Uses a Python of your own", "CHECKMARK"
+    found = preferences.set_up_environment()
+    if found is None:
+        return "Not set up", "ERROR"
+    if not found.is_current:
+        return "Needs an update: this version has other packages", "FILE_REFRESH"
+    return "Set up", "CHECKMARK"
+
+
+def _offline_sentence():
+    if bpy.app.online_access_override:
+        return "Blender was started in offline mode: nothing can be set up or downloaded"
+    return "To set up the backend or download weights, allow Online Access in System > Network"
+
+
+def _amount(sources, there, folder):
+    """How much of a preset is there, and how large it is once the hub has said so."""
+    if all(there):
+        state = "Downloaded"
+    elif any(there):
+        state = f"{sum(there)} of {len(sources)} parts"
+    else:
+        state = "Not downloaded"
+    listed = [file.size for source in sources for file in source.listed(folder)]
+    return f"{state}, {size(sum(listed))}" if listed else state
+
+
+def _is_about(task, title):
+    return task is not None and task.title == title
+
+
+def _progress(column, task):
+    row = column.row(align=True)
+    row.scale_y = 1.3
+    factor = task.factor
+    row.progress(factor=factor or 0.0, text=task.title if factor is None else f"{task.title}: {factor:.0%}")
+    row.operator("inspatio.cancel_task", text="", icon="X")
+    column.label(text=task.line, icon="TIME")
+
+
+def _outcome(column, task, title, width):
+    """How the last attempt ended."""
+    if not _is_about(task, title) or not task.message:
+        return
+    icon = {"finished": "CHECKMARK", "cancelled": "PAUSE"}.get(task.state, "ERROR")
+    sentence(column, task.message, width, icon)
+    if task.state == "failed":
+        column.operator("wm.path_open", text="Open Log", icon="TEXT").filepath = str(task.log_file)
+
+
+def register():
+    bpy.utils.register_class(InSpatioPreferences)
+
+
+def unregister():
+    bpy.utils.unregister_class(InSpatioPreferences)
