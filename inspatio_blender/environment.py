@@ -32,6 +32,13 @@ READY = "ready.json"
 NEEDED_ROOM = 3.5
 """Room on disk that a set-up needs, as a multiple of what it downloads: files as they came, unpacked, and some air."""
 
+STAGES = (
+    ("Making the environment", 0.0),
+    ("Looking for the packages", 0.0),
+    ("Checking: a first block is generated", 0.97),
+)
+"""What a plan's commands do, one after the other, and the share that is done when each begins."""
+
 _FOLDER = re.compile(r"env_([0-9a-f]{12})_(\d+)")
 
 
@@ -118,7 +125,6 @@ def plan(extension: Path, user: Path) -> Plan:
     number = max((int(folder.name.rpartition("_")[2]) for folder, _ in _folders(user)), default=0) + 1
     folder = user / f"env_{wanted.digest[:12]}_{number}"
     python = str(_python_within(folder))
-    lists = extension / "backend" / "requirements"
     hashed = ("--require-hashes", "--only-binary", ":all:", "--requirement")
     uv = find_program("uv")
     if uv is not None:
@@ -132,9 +138,7 @@ def plan(extension: Path, user: Path) -> Plan:
     else:
         commands = [
             (find_base(wanted.pythons), "-m", "venv", str(folder)),
-            # The pip that comes with a Python may be years old: it would tell no progress.
-            (python, "-m", "pip", "install", *hashed, str(lists / "pip.txt")),
-            (python, "-m", "pip", "install", "--progress-bar", "raw", *hashed, str(wanted.path)),
+            (python, "-m", "pip", "install", *hashed, str(wanted.path)),
         ]
     commands.append((python, "-m", "backend", "doctor", "--json", "--mark", str(folder / READY)))
     return Plan(wanted, extension, user, folder, tuple(commands))
@@ -152,10 +156,12 @@ def make(task: Task, extension: Path, user: Path, in_use: Path | None = None) ->
                 shutil.rmtree(folder, ignore_errors=True)
         making = plan(extension, user)
         _check_room(making)
-        (fetched / "tmp").mkdir(exist_ok=True)
+        temporary = fetched / "tmp"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
         variables = {
             # Beside the environment: the system's folder for temporary files is often small, and kept in memory.
-            **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(fetched / "tmp")),
+            **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)),
             "PIP_CACHE_DIR": str(fetched / "pip"),
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PIP_NO_INPUT": "1",
@@ -164,9 +170,10 @@ def make(task: Task, extension: Path, user: Path, in_use: Path | None = None) ->
             "NO_COLOR": "1",
         }
         try:
-            for command in making.commands:
-                progress = InstallProgress(making.wanted.packages, making.wanted.bytes, task)
-                code = task.run(command, extension, variables, progress.hear, (lock,))
+            for (stage, share), command in zip(STAGES, making.commands, strict=True):
+                task.say(stage, share)
+                progress = InstallProgress(making.wanted.packages, making.wanted.bytes, temporary, task)
+                code = task.run(command, extension, variables, progress.hear, progress.look, (lock,))
                 if code != 0:
                     raise Failed(progress.why(code, task.log_file))
         except BaseException:

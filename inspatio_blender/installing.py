@@ -17,24 +17,26 @@ _NO_NETWORK = re.compile(
 
 
 class InstallProgress:
-    """How far a command of a set-up has come, by what pip and uv say. uv names the large packages only."""
+    """How far a command of a set-up has come.
 
-    _UNITS = {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
-    _AMOUNT = r"\(([\d.]+) ?([kKMG]?i?B)\)"
-    _FOUND = re.compile(r"(?:Collecting|Processing) (\S+)")
-    _PIP_FILE = re.compile(rf"\s+(Downloading|Using cached) (\S+?)-\d\S*(?: {_AMOUNT})?$")
-    _PIP_BYTES = re.compile(r"Progress (\d+) of \d+$")
-    _UV_BEGUN = re.compile(rf"Downloading (\S+) {_AMOUNT}$")
+    pip names every package, and what it downloads grows in its folder for temporary files (`temporary`). uv names the
+    large packages alone, when it begins with one and when it has it.
+    """
+
+    _UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+    _PIP_FOUND = re.compile(r"(?:Collecting|Processing) (\S+)")
+    _UV_BEGUN = re.compile(r"Downloading (\S+) \(([\d.]+)([KMG]iB)\)$")
     _UV_DONE = re.compile(r" Downloaded (\S+)$")
     _UNPACKING = re.compile(r"Installing collected|Prepared \d+")
 
-    def __init__(self, packages: int, total: int, task: Task) -> None:
-        self._packages, self._total, self._task = packages, total, task
+    def __init__(self, packages: int, total: int, temporary: Path, task: Task) -> None:
+        self._packages, self._total = packages, total
+        self._temporary, self._task = temporary, task
         self._found: set[str] = set()
         self._coming: dict[str, float] = {}
-        """Packages that uv downloads now, side by side, and their bytes."""
-        self._there: dict[str, float] = {}
-        """Bytes that are there, by package."""
+        """What uv downloads now, side by side, and its bytes."""
+        self._there = 0.0
+        """Bytes."""
         self._current = ""
         self._output: list[str] = []
 
@@ -42,35 +44,36 @@ class InstallProgress:
         """Take in a line of the command's output."""
         self._output.append(line)
         del self._output[:-400]
-        if self._UNPACKING.match(line):
-            self._task.say("Unpacking", 0.95)
-        elif self._take_in(line):
-            there = sum(self._there.values())
-            text = f"{self._current}: {size(there)} of {size(self._total)}"
-            if self._found:
-                text += f", {len(self._found)} of {self._packages} packages"
-            self._task.say(text, min(there / self._total, 1.0) * 0.95)
-
-    def _take_in(self, line: str) -> bool:
-        """Whether the line tells progress."""
-        if match := self._FOUND.match(line):
+        if match := self._PIP_FOUND.match(line):
             self._found.add(match[1])
             self._current = re.split(r"[=@]", Path(match[1]).name)[0]
-        elif match := self._PIP_FILE.match(line):
-            self._current = match[2]
-            if match[1] == "Using cached" and match[3]:
-                self._there[match[2]] = float(match[3]) * self._UNITS[match[4]]
-        elif match := self._PIP_BYTES.match(line):
-            self._there[self._current] = float(match[1])
         elif match := self._UV_BEGUN.match(line):
             self._coming[match[1]] = float(match[2]) * self._UNITS[match[3]]
             self._current = match[1]
         elif match := self._UV_DONE.match(line):
-            self._there[match[1]] = self._coming.pop(match[1], 0.0)
+            self._there += self._coming.pop(match[1], 0.0)
             self._current = next(iter(self._coming), match[1])
+        elif self._UNPACKING.match(line):
+            self._found.clear()
+            self._task.say("Unpacking", 0.95)
+            return
         else:
-            return False
-        return True
+            return
+        self._show()
+
+    def look(self) -> None:
+        """See what has come since the last line."""
+        if self._found:
+            there = float(sum(_size(path) for path in self._temporary.glob("pip-unpack-*/*")))
+            if there != self._there:
+                self._there = there
+                self._show()
+
+    def _show(self) -> None:
+        text = f"{self._current}: {size(self._there)} of {size(self._total)}"
+        if self._found:
+            text += f", {len(self._found)} of {self._packages} packages"
+        self._task.say(text, min(self._there / self._total, 1.0) * 0.95)
 
     def why(self, code: int, log: Path) -> str:
         """Why the command failed, in a sentence."""
@@ -101,3 +104,10 @@ def _failed_finding(said: str) -> str:
         return next(f"{one['name']}: {one['message']}" for one in findings if one["state"] == "fail")
     except (ValueError, KeyError, TypeError, StopIteration):
         return ""
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -30,7 +30,7 @@ def find_base(pythons: Sequence[str]) -> str:
             return candidate
         if version in pythons:
             lacking = lacking or candidate
-    names = f"{', '.join(pythons[:-1])} or {pythons[-1]}"
+    names = " or ".join([", ".join(pythons[:-1]), pythons[-1]] if len(pythons) > 1 else pythons)
     if lacking:
         raise Failed(
             f"{lacking} cannot make environments: install what it lacks (on Debian and Ubuntu the package "

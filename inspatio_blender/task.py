@@ -99,9 +99,11 @@ class Task:
         folder: Path,
         environment: Mapping[str, str],
         hear: Callable[[str], None] = lambda line: None,
+        look: Callable[[], None] = lambda: None,
         keep_open: Sequence[int] = (),
     ) -> int:
-        """Run a command to its end; returns its exit code. `hear` is given every line of its output.
+        """Run a command to its end; returns its exit code. `hear` is given every line of its output,
+        `look` is called a few times a second while it says nothing.
 
         keep_open: file descriptors that it inherits (not on Windows).
         Raises Failed where it cannot be started, and Cancelled: then it and all its children are gone.
@@ -125,7 +127,7 @@ class Task:
         reader = threading.Thread(target=_read, args=(child, lines), name="inspatio-task-pipe", daemon=True)
         reader.start()
         try:
-            self._listen(child, lines, hear)
+            self._listen(child, lines, hear, look)
         finally:
             end_tree(child)
             reader.join(GRACE_S)
@@ -138,6 +140,7 @@ class Task:
         child: subprocess.Popen[bytes],
         lines: queue.SimpleQueue[str | None],
         hear: Callable[[str], None],
+        look: Callable[[], None],
     ) -> None:
         """Hand lines on until the child has ended and said everything."""
         while True:
@@ -147,6 +150,7 @@ class Task:
             except queue.Empty:
                 if child.poll() is not None:
                     return  # Something that it left behind holds the pipe open: there is nothing to wait for.
+                look()
                 continue
             if line is None:
                 break

@@ -26,13 +26,14 @@ class InSpatioPreferences(preferences.Preferences, bpy.types.AddonPreferences):
         self._backend(layout.box().column(), task, width)
         self._weights(layout.box().column(), task, width)
         column = layout.box().column()
-        column.label(text="Takes", icon="RENDER_ANIMATION")
+        column.label(text="Takes")
         column.prop(self, "take_folder", placeholder="Beside the Blend File")
 
     def _backend(self, column, task, width):
-        _heading(column, "Backend", *_backend_state())
         wanted = preferences.wanted_list()
-        if _is_about(task, "Set Up Backend") and task.running:
+        setting_up = _is_about(task, "Set Up Backend") and task.running
+        _heading(column, "Backend", *(("Setting up", "TIME") if setting_up else _backend_state()))
+        if setting_up:
             _progress(column, task)
         elif wanted is None:
             sentence(
@@ -41,7 +42,11 @@ class InSpatioPreferences(preferences.Preferences, bpy.types.AddonPreferences):
         else:
             row = column.row(align=True)
             row.scale_y = 1.3
-            row.operator("inspatio.set_up_backend", icon="IMPORT")
+            found = preferences.set_up_environment()
+            again = found is not None and found.is_current
+            row.operator(
+                "inspatio.set_up_backend", text="Set Up Again" if again else "Set Up Backend", icon="IMPORT"
+            )
             row.operator("inspatio.copy_set_up_commands", text="", icon="COPYDOWN")
             text = f"{wanted.packages} packages for {wanted.device}, {size(wanted.bytes)} to download"
             column.label(text=text, icon="BLANK1")
@@ -72,7 +77,9 @@ class InSpatioPreferences(preferences.Preferences, bpy.types.AddonPreferences):
             rows.scale_y = 0.8
             for source, is_there in zip(sources, there, strict=True):
                 row = rows.split(factor=0.5)
-                row.label(text=source.purpose.capitalize(), icon="DOT" if is_there else "BLANK1")
+                row.label(
+                    text=source.purpose[:1].upper() + source.purpose[1:], icon="DOT" if is_there else "BLANK1"
+                )
                 row.label(text=source.licence)
 
 
@@ -124,15 +131,14 @@ def _progress(column, task):
     factor = task.factor
     row.progress(factor=factor or 0.0, text=task.title if factor is None else f"{task.title}: {factor:.0%}")
     row.operator("inspatio.cancel_task", text="", icon="X")
-    column.label(text=task.line, icon="TIME")
+    column.label(text=task.line, icon="BLANK1")
 
 
 def _outcome(column, task, title, width):
-    """How the last attempt ended."""
-    if not _is_about(task, title) or not task.message:
+    """How the last attempt ended, where that is not seen anyway."""
+    if not _is_about(task, title) or task.state == "finished":
         return
-    icon = {"finished": "CHECKMARK", "cancelled": "PAUSE"}.get(task.state, "ERROR")
-    sentence(column, task.message, width, icon)
+    sentence(column, task.message, width, "PAUSE" if task.state == "cancelled" else "ERROR")
     if task.state == "failed":
         column.operator("wm.path_open", text="Open Log", icon="TEXT").filepath = str(task.log_file)
 

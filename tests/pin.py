@@ -68,7 +68,7 @@ def main() -> None:
         sys.exit("The program uv is not there: pip install uv.")
     LISTS.mkdir(exist_ok=True)
     resolved = {
-        (system, python): _resolve(platform, python, "pyproject.toml", "--extra", "world")
+        (system, python): _resolve(platform, python)
         for system, platform in PLATFORMS.items()
         for python in PYTHONS
     }
@@ -76,14 +76,9 @@ def main() -> None:
         system = name.split("-")[0]
         pythons = tuple(PYTORCH.get(name, PYTHONS))
         _write(name, {python: _with_torch(name, python, resolved[system, python]) for python in pythons})
-    with tempfile.NamedTemporaryFile("w", suffix=".in") as wanted:
-        wanted.write("pip\n")
-        wanted.flush()
-        found = _resolve(PLATFORMS["linux"], "3.11", wanted.name)
-    _write("pip", dict.fromkeys(PYTHONS, found))
 
 
-def _resolve(platform: str, python: str, *wanted: str) -> dict[str, Pin]:
+def _resolve(platform: str, python: str) -> dict[str, Pin]:
     """What PyPI has for a system and Python, by package."""
     with tempfile.TemporaryDirectory() as folder:
         lock = Path(folder) / "pylock.toml"
@@ -98,7 +93,7 @@ def _resolve(platform: str, python: str, *wanted: str) -> dict[str, Pin]:
         }
         words = [word for option in options.items() for word in option]
         subprocess.run(
-            ["uv", "pip", "compile", "--quiet", "--no-config", *words, *wanted],
+            ["uv", "pip", "compile", "--quiet", "--no-config", *words, "pyproject.toml", "--extra", "world"],
             cwd=ROOT,
             env={**os.environ, "MACOSX_DEPLOYMENT_TARGET": MACOS},
             check=True,

@@ -75,8 +75,6 @@ def small_extension(folder: Path, wheels: Path) -> Path:
     digest = write_wheel(wheels, "small-package", {"small_package.py": "VALUE = 1\n"})
     lists = folder / "backend" / "requirements"
     write_list(lists / list_name(), {"small-package==1.0": digest})
-    pip = write_wheel(wheels, "another-small-package", {"another_small_package.py": ""})
-    write_list(lists / "pip.txt", {"another-small-package==1.0": pip})
     (folder / "backend" / "__init__.py").write_text("")
     (folder / "backend" / "__main__.py").write_text(FAKE_DOCTOR)
     return folder

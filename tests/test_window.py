@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
+from small_extension import list_name, write_list, write_wheel
 
 from backend.protocol.disk import process_alive
 from tests.blenders import ROOT, Blender
@@ -110,3 +112,36 @@ def test_export(installed, tmp_path, painting_python):
         INSPATIO_PYTHON=str(painting_python),
     )
     assert len(found["exported"]) == 1
+
+
+def test_preferences(installed, tmp_path, monkeypatch):
+    blender = installed("window")
+    lists = next(blender.resources.glob("extensions/user_default/inspatio_blender/backend/requirements"))
+    kept = (lists / list_name()).read_text()
+    programs, wheels = tmp_path / "programs", tmp_path / "wheels"
+    programs.mkdir()
+    program = programs / f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    program.chmod(0o755)
+    # The check takes long enough to be looked at.
+    lent = "\n".join(path for path in sys.path if path.endswith("site-packages"))
+    waits = "import sys, time; time.sleep(4 if 'backend' in ' '.join(sys.orig_argv) else 0)"
+    files = {"lent_packages.pth": f"{lent}\n{waits}\n"}
+    write_list(lists / list_name(), {"lent-packages==1.0": write_wheel(wheels, "lent-packages", files)})
+    for name in [name for name in os.environ if name.startswith(("PIP_", "UV_", "INSPATIO_"))]:
+        monkeypatch.delenv(name)
+    try:
+        found = run_in_window(
+            blender,
+            "window_preferences.py",
+            tmp_path,
+            lists / list_name(),
+            folder=tmp_path,
+            PATH=f"{programs}:{os.environ['PATH']}",
+            PIP_CONFIG_FILE=os.devnull,
+            PIP_NO_INDEX="1",
+            PIP_FIND_LINKS=str(wheels),
+        )
+    finally:
+        (lists / list_name()).write_text(kept)
+    assert Path(found["python"]).is_relative_to(blender.resources)
