@@ -128,9 +128,9 @@ class Runtime:
 
     def set_up_backend(self) -> Task:
         """Begin to make the backend's environment. Raises UserError."""
-        in_use = preferences.set_up_environment() if self.backend_status is not None else None
-        folder = in_use.folder if in_use is not None else None
-        user = preferences.user_folder()
+        backend, user = self.worker.backend, preferences.user_folder()
+        # The environment that a backend runs from is left to it.
+        folder = Path(backend.python).parent.parent if backend is not None and backend.running else None
         return self._begin_task(
             "Set Up Backend", lambda task: environment.make(task, preferences.EXTENSION, user, folder)
         )
