@@ -27,7 +27,7 @@ def hub() -> Iterator[Hub]:
 
 
 def setup(folder: Path, hub: Hub, **variables: str) -> Setup:
-    """An extension's folder whose backend knows a preset "small"."""
+    """An extension's folder whose backend takes one small file for a preset."""
     backend = folder / "extension" / "backend"
     backend.mkdir(parents=True)
     (backend / "__init__.py").write_text("")
@@ -38,7 +38,7 @@ def setup(folder: Path, hub: Hub, **variables: str) -> Setup:
             del sys.modules[name]
         from backend import cli
         from backend.protocol.sources import SOURCES, Source
-        SOURCES["small"] = (Source("owner/generator", "generator.safetensors", "generator", "MIT"),)
+        SOURCES["inspatio-1.3b"] = (Source("owner/generator", "generator.safetensors", "generator", "MIT"),)
         sys.exit(cli.main(sys.argv[1:]))
     """
     (backend / "__main__.py").write_text(textwrap.dedent(code))
@@ -52,7 +52,7 @@ def setup(folder: Path, hub: Hub, **variables: str) -> Setup:
     return Setup(sys.executable, backend.parent, folder / "backend.log", True, environment)
 
 
-def carried_out(folder: Path, made: Setup, preset: str = "small") -> Task:
+def carried_out(folder: Path, made: Setup, preset: str = "inspatio-1.3b") -> Task:
     task = Task("Download", lambda task: download(task, made, preset), folder / "log")
     until = time.monotonic() + 120
     while task.running:
@@ -63,7 +63,7 @@ def carried_out(folder: Path, made: Setup, preset: str = "small") -> Task:
 
 def test_brings_the_files_and_tells_progress(hub: Hub, tmp_path: Path) -> None:
     task = carried_out(tmp_path, setup(tmp_path, hub))
-    assert (task.state, task.message) == ("finished", "The weights of small are there"), (
+    assert (task.state, task.message) == ("finished", "The weights of inspatio-1.3b are there"), (
         task.log_file.read_text()
     )
     assert (tmp_path / "weights/owner/generator/generator.safetensors").read_bytes() == CONTENT
@@ -91,7 +91,7 @@ def test_cancel_leaves_what_the_next_one_uses(hub: Hub, tmp_path: Path) -> None:
         100_000,
         *([0] * 50),
     ]  # Then the connection breaks again and again: it would go on for minutes.
-    task = Task("Download", lambda task: download(task, made, "small"), tmp_path / "log")
+    task = Task("Download", lambda task: download(task, made, "inspatio-1.3b"), tmp_path / "log")
     until = time.monotonic() + 120
     while "the connection broke" not in task.line:
         assert task.running and time.monotonic() < until, task.message

@@ -16,9 +16,9 @@ from small_released import CPU, PRESET, SMALL, small_presets_of, small_released
 from backend.device import Device
 from backend.presets import LoadedPreset, PresetError, Presets
 from backend.presets.released import NEUTRAL_PROMPT, RELEASED, keep_neutral_prompt
+from backend.protocol.sources import TAEHV, VAE, WAN
 from backend.service import camera_block
 from backend.session import Session, SessionError
-from backend.protocol.sources import TAEHV, VAE, WAN
 from backend.world import World, load_world
 
 WIDTH, HEIGHT = 32, 16
