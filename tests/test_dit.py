@@ -56,6 +56,39 @@ def test_two_passes_equal_one_under_a_mask(text_dim: int, with_previous: bool) -
 
 
 @torch.no_grad()
+def test_fused_queries_keys_and_values_are_the_same_numbers_in_no_more_memory() -> None:
+    dit = generator(text_dim=9)
+    stored, count = dit.state_dict(), sum(parameter.numel() for parameter in dit.parameters())
+    dit.fuse()
+    assert sum(parameter.numel() for parameter in dit.parameters()) == count
+    products: list[str] = []
+    for name, layer in dit.blocks[0].self_attn.named_modules():
+        if isinstance(layer, torch.nn.Linear):
+            layer.register_forward_hook(lambda *_, name=name: products.append(name))
+    text = torch.randn(2, 7, 9)
+    encoded = dit.encode_text(text)
+    cache = dit.prefill(latents(1), latents(2), encoded)
+    assert products == ["qkv", "o"]
+    for keys, values in cache.layers:
+        assert keys.untyped_storage().nbytes() == keys.nbytes
+        assert values.untyped_storage().nbytes() == values.nbytes
+    got = dit.denoise(latents(3), latents(4, 4), latents(5), torch.full((2,), 625.0), cache, encoded)
+
+    context = torch.cat([latents(1), latents(2)], dim=1)
+    condition = torch.cat([latents(4, 4), latents(5)], dim=2)
+    expected = plain_denoise(dit.config, stored, context, latents(3), condition, 625.0, text)
+    torch.testing.assert_close(got.double(), expected, atol=2e-5, rtol=1e-5)
+
+
+def test_what_inference_kept_of_positions_can_be_trained_with() -> None:
+    dit = generator(channels=3)
+    with torch.inference_mode():
+        dit.prefill(latents(1, 3), None, None)
+    cache = dit.prefill(latents(1, 3), None, None)
+    sum(keys.sum() for keys, _ in cache.layers).backward()
+
+
+@torch.no_grad()
 def test_keys_and_values_of_the_text_are_computed_once_a_prompt() -> None:
     dit, runs = generator(text_dim=9), []
     for name, layer in dit.named_modules():

@@ -10,6 +10,8 @@ One block through it, for latents of 60x104 in the released size:
 Context tokens attend to each other; noisy tokens attend to the cached context and to themselves. Positions in time are
 0..2 for the reference, 3..5 for the previous block, 6..8 for the noisy one, in every block: the context slides along.
 Prefill and denoise are two walks over the same layers, both differentiable.
+
+Queries, keys and values are three layers in a weight file and while training; `fuse` makes one of them.
 """
 
 from __future__ import annotations
@@ -22,14 +24,11 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from .attention import attend
 from .config import BLOCK_LATENTS, PATCH, GeneratorConfig
 from .rope import Rotation, rotation
 
 NORM_EPS = 1e-6
-
-SMALL_ATTENTION = 1 << 24
-"""Scores (heads * queries * keys) up to which plain products beat the fused kernel on a CPU in bfloat16: twice as
-fast for the 432 queries and 1296 keys of 256x144, and their memory is still small."""
 
 KeyValue = tuple[Tensor, Tensor]
 """Keys and values of one layer, (B, tokens, heads, head_dim) each."""
@@ -61,16 +60,39 @@ class SelfAttention(nn.Module):
         self.o = nn.Linear(dim, dim)
         self.norm_q = nn.RMSNorm(dim, eps=NORM_EPS)
         self.norm_k = nn.RMSNorm(dim, eps=NORM_EPS)
+        self.qkv: nn.Linear | None = None
+
+    def fuse(self) -> None:
+        """Put one layer `qkv` in the place of `q`, `k` and `v`."""
+        layers = self.q, self.k, self.v
+        with torch.device("meta"):
+            self.qkv = nn.Linear(self.q.in_features, sum(layer.out_features for layer in layers))
+        for name in ("weight", "bias"):
+            joined = torch.cat([getattr(layer, name).detach() for layer in layers])
+            setattr(self.qkv, name, nn.Parameter(joined, requires_grad=False))
+        del self.q, self.k, self.v
 
     def key_value(self, x: Tensor, turn: Rotation) -> KeyValue:
         """Rotated keys and plain values of tokens (B, N, dim), (B, N, heads, head_dim) each."""
-        heads = (self.num_heads, -1)
-        return turn(self.norm_k(self.k(x)).unflatten(-1, heads)), self.v(x).unflatten(-1, heads)
+        keys, values = (self.k(x), self.v(x)) if self.qkv is None else self.qkv(x).chunk(3, dim=-1)[1:]
+        return self._keys(keys, turn), self._heads(values)
 
-    def forward(self, x: Tensor, turn: Rotation, keys: Tensor, values: Tensor) -> Tensor:
-        """Tokens (B, N, dim) attend to keys and values (B, M, heads, head_dim); (B, N, dim) back."""
-        queries = turn(self.norm_q(self.q(x)).unflatten(-1, (self.num_heads, -1)))
-        return self.o(_attend(queries, keys, values))
+    def query_key_value(self, x: Tensor, turn: Rotation) -> tuple[Tensor, Tensor, Tensor]:
+        """Rotated queries and keys and plain values of tokens (B, N, dim), (B, N, heads, head_dim) each."""
+        queries, keys, values = (
+            (self.q(x), self.k(x), self.v(x)) if self.qkv is None else self.qkv(x).chunk(3, dim=-1)
+        )
+        return turn(self._heads(self.norm_q(queries))), self._keys(keys, turn), self._heads(values)
+
+    def forward(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """Queries (B, N, heads, head_dim) attend to keys and values (B, M, heads, head_dim); (B, N, dim) back."""
+        return self.o(attend(queries, keys, values))
+
+    def _keys(self, keys: Tensor, turn: Rotation) -> Tensor:
+        return turn(self._heads(self.norm_k(keys)))
+
+    def _heads(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.num_heads, -1))
 
 
 class CrossAttention(nn.Module):
@@ -94,7 +116,7 @@ class CrossAttention(nn.Module):
     def forward(self, x: Tensor, text: KeyValue) -> Tensor:
         """Tokens (B, N, dim) attend to the text's keys and values; (B, N, dim) back."""
         queries = self.norm_q(self.q(x)).unflatten(-1, (self.num_heads, -1))
-        return self.o(_attend(queries, *text))
+        return self.o(attend(queries, *text))
 
 
 class Block(nn.Module):
@@ -129,15 +151,13 @@ class Block(nn.Module):
         """Tokens (B, N, dim) through the layer, after `context` if given; also their own keys and values."""
         shift, scale, gate, ffn_shift, ffn_scale, ffn_gate = (self.modulation + time).split(1, dim=1)
         y = _modulate(self.norm1(x), shift, scale)
-        own = self.self_attn.key_value(y, turn)
-        keys, values = (
-            own if context is None else (torch.cat(pair, dim=1) for pair in zip(context, own, strict=True))
-        )
-        x = torch.addcmul(x, self.self_attn(y, turn, keys, values), gate)
+        queries, *own = self.self_attn.query_key_value(y, turn)
+        keys, values = own if context is None else map(_after, context, own)
+        x = torch.addcmul(x, self.self_attn(queries, keys, values), gate)
         if text is not None:
             x = x + self.cross_attn(self.norm3(x), text)
         x = torch.addcmul(x, self.ffn(_modulate(self.norm2(x), ffn_shift, ffn_scale)), ffn_gate)
-        return x, own
+        return x, (own[0], own[1])
 
 
 class Head(nn.Module):
@@ -178,6 +198,14 @@ class CausalDiT(nn.Module):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_layers))
         self.head = Head(dim, config.out_dim)
 
+    def fuse(self) -> None:
+        """Queries, keys and values of every layer in one product: for inference, with the weights where they stay.
+
+        `state_dict` has other names than a weight file from here on. No more memory is taken than one layer's.
+        """
+        for block in self._layers():
+            block.self_attn.fuse()
+
     def encode_text(self, text: Tensor) -> list[KeyValue]:
         """Keys and values of a prompt's embedding (B, text_len, text_dim) in every layer; once a prompt."""
         embedded = self.text_embedding(text.to(self.patch_embedding.weight))
@@ -191,14 +219,14 @@ class CausalDiT(nn.Module):
             batch, latents, self.config.in_dim - self.config.latent_channels, height, width
         )
         x, turn = self._tokens(torch.cat([context, condition], dim=2), range(latents))
-        _, time = self._time(x.new_zeros(batch))
+        _, time = self._time(torch.zeros(batch))  # on the CPU: asking the device would wait for it
 
         *inner, last = self._layers()
         layers = []
         for index, block in enumerate(inner):
             x, own = block(x, time, turn, _layer(text, index), None)
-            layers.append(own)
-        layers.append(last.key_value(x, time, turn))
+            layers.append(_kept(own))
+        layers.append(_kept(last.key_value(x, time, turn)))
         return Cache(tuple(layers))
 
     def denoise(
@@ -233,7 +261,7 @@ class CausalDiT(nn.Module):
     def _layers(self) -> list[Block]:
         return list(self.blocks)  # type: ignore[arg-type]
 
-    def _tokens(self, x: Tensor, times: Sequence[int]) -> tuple[Tensor, Rotation]:
+    def _tokens(self, x: Tensor, times: range) -> tuple[Tensor, Rotation]:
         """Latents with condition (B, G, in_dim, h, w) as tokens (B, G*h/2*w/2, dim), and the tokens' rotation."""
         weight = self.patch_embedding.weight
         patches = rearrange(
@@ -262,13 +290,11 @@ def _modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
     return torch.addcmul(shift, x, 1 + scale)
 
 
-def _attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """Attention of (B, N, heads, head_dim) to (B, M, heads, head_dim), heads joined: (B, N, dim)."""
-    queries, keys, values = queries.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2)
-    small = queries.shape[1] * queries.shape[2] * keys.shape[2] <= SMALL_ATTENTION
-    if queries.device.type == "cpu" and queries.dtype == torch.bfloat16 and small:
-        scores = (queries * queries.shape[-1] ** -0.5) @ keys.transpose(-1, -2)
-        x = scores.softmax(dim=-1) @ values
-    else:
-        x = F.scaled_dot_product_attention(queries, keys, values)
-    return x.transpose(1, 2).flatten(2)
+def _kept(own: KeyValue) -> KeyValue:
+    """Keys and values for the cache: values may be a third of one product's result, which would stay with them."""
+    keys, values = own
+    return keys, values.contiguous()
+
+
+def _after(context: Tensor, own: Tensor) -> Tensor:
+    return torch.cat([context, own], dim=1)

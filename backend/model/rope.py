@@ -8,6 +8,7 @@ height, the last with width; time gets d - 4*(d//6) channels, height and width 2
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from einops import repeat
@@ -30,14 +31,19 @@ class Rotation:
         return turned.flatten(-2).to(x.dtype)
 
 
-def rotation(
-    times: Sequence[int], height: int, width: int, head_dim: int, *, device: torch.device
-) -> Rotation:
+@lru_cache(maxsize=8)
+def rotation(times: range, height: int, width: int, head_dim: int, *, device: torch.device) -> Rotation:
     """Rotation of tokens ordered (time, height, width).
 
     `times` are the positions in time of the latents in order; height and width positions count from 0 and
-    `height`, `width` are in tokens. Angles are taken in float64, cosine and sine kept in float32.
+    `height`, `width` are in tokens. Angles are taken in float64, cosine and sine kept in float32. The same for every
+    pass of a take, so the last few are kept: on a CPU they take as long as a layer does on a GPU.
     """
+    with torch.inference_mode(False):  # or what was made during inference could not be trained with
+        return _rotation(times, height, width, head_dim, device)
+
+
+def _rotation(times: range, height: int, width: int, head_dim: int, device: torch.device) -> Rotation:
     plane = 2 * (head_dim // 6)
     angles = torch.cat(
         [

@@ -57,7 +57,7 @@ def sample_block(
     for step, (timestep, sigma) in enumerate(zip(schedule.steps, sigmas, strict=True)):
         if cancelled():
             raise Cancelled
-        output = dit.denoise(noisy, mask, render, timestep.to(noisy.device).expand(len(noisy)), cache, text)
+        output = dit.denoise(noisy, mask, render, timestep.expand(len(noisy)), cache, text)
         x0 = predict_x0(dit.config.prediction, output, noisy, render, sigma)
         if step + 1 < len(sigmas):
             noisy = add_noise(x0, renoise(step), sigmas[step + 1])
