@@ -113,7 +113,7 @@ class Accelerator:
             self._layer = _CompiledLayer(backend)
             for block in dit.blocks:
                 assert isinstance(block, Block)
-                block.forward = partial(self._layer, block)
+                block.forward = partial(self._layer, block)  # type: ignore[method-assign]
 
     @property
     def compiled(self) -> bool:
