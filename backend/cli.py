@@ -96,6 +96,22 @@ def _parser() -> argparse.ArgumentParser:
         "--merge", type=Path, action="append", default=[], help="JSON with keys measured elsewhere"
     )
     bench.add_argument("--frames", type=int, default=97, help="frames to generate (default: %(default)s)")
+    bench.add_argument("--preset", default="tiny", help="preset to measure (default: %(default)s, over HTTP)")
+    released = bench.add_argument_group("presets of released weights: every stage, and its floor")
+    released.add_argument("--random-weights", action="store_true", help="needs no weights: they are made up")
+    released.add_argument("--size", default="832x480", help="width and height (default: %(default)s)")
+    released.add_argument(
+        "--scale", type=int, default=1, help="divide channels and layers by this, for a CPU"
+    )
+    released.add_argument("--quality", choices=("draft", "final"), default="draft")
+    released.add_argument("--precision", choices=("bf16", "fp8", "float32"), help="default: the device's")
+    released.add_argument(
+        "--compile", action=argparse.BooleanOptionalAction, help="compile layers (default: on a GPU)"
+    )
+    released.add_argument("--compiled", type=Path, help="folder where compiled layers are kept")
+    released.add_argument(
+        "--count", action="store_true", help="only count, and say what that takes on an H100 at least"
+    )
     bench.set_defaults(run=_bench)
     return parser
 
@@ -227,10 +243,45 @@ def _doctor(parsed: argparse.Namespace) -> int:
 
 
 def _bench(parsed: argparse.Namespace) -> int:
-    from .bench import measure
+    from .bench import BenchError, measure
 
-    sys.stdout.write(measure(parsed.out, parsed.merge, parsed.frames))
+    try:
+        said = (
+            measure(parsed.out, parsed.merge, parsed.frames) if parsed.preset == "tiny" else _stages(parsed)
+        )
+    except BenchError as error:
+        sys.stderr.write(f"{error}\n")
+        return FAILED
+    sys.stdout.write(said)
     return DONE
+
+
+def _stages(parsed: argparse.Namespace) -> str:
+    from .bench import BenchError
+    from .bench_released import Setting, count, measure
+
+    keep_to_own_cores()
+    width, _, height = parsed.size.partition("x")
+    if not (width.isdigit() and height.isdigit()):
+        raise BenchError(f"--size is width x height, such as 832x480, not {parsed.size!r}.")
+    setting = Setting(
+        parsed.preset,
+        int(width),
+        int(height),
+        parsed.scale,
+        parsed.quality,
+        parsed.precision,
+        parsed.compile,
+        parsed.random_weights,
+    )
+    if parsed.count:
+        return count(setting)
+    return measure(setting, parsed.out, parsed.compiled, _say)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 def keep_to_own_cores() -> None:
