@@ -281,7 +281,7 @@ def _interruptible(networks: list[nn.Module], cancelled: Cancel) -> Iterator[Non
     """Ask `cancelled` before every layer of generator and autoencoder, so that long passes end soon, too."""
 
     def check(*_: object) -> None:
-        if cancelled():
+        if not torch.compiler.is_compiling() and cancelled():
             raise Cancelled
 
     hooks = [module.register_forward_pre_hook(check) for network in networks for module in network.modules()]
