@@ -5,13 +5,16 @@ that format (avx512_bf16, amx_bf16): there it is several times faster than float
 any other CPU it would be emulated and slower.
 """
 
+import gc
 import os
 import platform
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import psutil
 import torch
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,36 @@ class Device:
         kind = self.torch_device.type
         name = torch.cuda.get_device_name(self.torch_device) if kind == "cuda" else platform.machine()
         return f"{kind} {name}, {str(self.dtype).removeprefix('torch.')}, torch {torch.__version__}"
+
+    def bring(self, tensor: Tensor) -> Tensor:
+        """A tensor of the host's memory on the device. The host does not wait where the memory is pinned."""
+        return tensor.to(self.torch_device, non_blocking=True)
+
+    def store(self, tensor: Tensor) -> Tensor:
+        """A copy of a tensor in the host's memory, pinned where that makes the way back faster."""
+        pinned = self.torch_device.type == "cuda"
+        return torch.empty_like(tensor, device="cpu", pin_memory=pinned).copy_(tensor)
+
+    def free_bytes(self) -> int:
+        """Bytes that could be taken on the device now: what other programs leave, and what ours took for nothing."""
+        available = int(psutil.virtual_memory().available)
+        if self.torch_device.type == "cuda":
+            free, _ = torch.cuda.mem_get_info(self.torch_device)
+            unused = torch.cuda.memory_reserved(self.torch_device) - torch.cuda.memory_allocated(
+                self.torch_device
+            )
+            return free + unused
+        if self.torch_device.type == "mps":
+            return min(available, torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
+        return available
+
+    def let_go(self) -> None:
+        """Give back what was taken for nothing."""
+        gc.collect()
+        if self.torch_device.type == "cuda":
+            torch.cuda.empty_cache()
+        elif self.torch_device.type == "mps":
+            torch.mps.empty_cache()
 
 
 @cache
