@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import torch
 
-_OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed", "bad allocation")
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "alloc_failed",
+    "bad allocation",
+)
 _LOST = (
     "cuda error",
     "cudnn_status",

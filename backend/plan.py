@@ -18,6 +18,8 @@ from functools import cached_property
 from itertools import product
 from typing import Literal
 
+from .device import Device
+
 Part = Literal["generator", "autoencoder"]
 Place = Literal["stays", "visits", "streams"]
 """Streams: only the generator has layers that can go through one by one."""
@@ -38,6 +40,9 @@ PASSES = 5
 
 MARGIN_BYTES, MARGIN_SHARE = 400_000_000, 0.05
 """What a plan leaves free: for what kernels take inside (convolutions most of all) and an allocator loses."""
+
+TAKEN_BYTES = 800_000_000
+"""Of a graphics card by CUDA's own context and a desktop."""
 
 
 @dataclass(frozen=True)
@@ -138,14 +143,39 @@ class Needs:
             weights += 2 * self.autoencoder + states
         return weights
 
-    def cheaper(self, than: Plan) -> list[Plan]:
-        """Plans that need less memory than one, the least costly first."""
-        return [plan for plan in self.by_cost if self.peak(plan) < self.peak(than)]
-
     @cached_property
     def by_cost(self) -> list[Plan]:
         """Every plan, the one that moves least first."""
         return sorted(PLANS, key=self.moved)
+
+    def smaller(self, than: Plan) -> list[Plan]:
+        """Plans that need less memory than one, the one that moves least first."""
+        return [plan for plan in self.by_cost if self.peak(plan) < self.peak(than)]
+
+    def plans(self, device: Device, failed: Plan | None = None) -> list[Plan]:
+        """Plans to choose from, never none: all, or those that need less than one that failed."""
+        if not device.has_own_memory:
+            return [STAYS]
+        if failed is None:
+            return self.by_cost
+        return self.smaller(failed) or [min(self.by_cost, key=self.peak)]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a plan is for: views of one moment in the reference, or a `moving` one."""
+
+    preset: str
+    width: int
+    height: int
+    quality: str = "final"
+    views: int = 1
+    moving: bool = False
+
+    @staticmethod
+    def of(preset: str, width: int, height: int, quality: str, kind: str, views: int) -> Asked:
+        """A take in a reference of this kind ("still", "stills" or "moving") and so many views."""
+        return Asked(preset, width, height, quality, views if kind == "stills" else 1, kind == "moving")
 
 
 @dataclass(frozen=True)
@@ -167,6 +197,19 @@ class Choice:
         return f"Needs {gigabytes(self.needs)}, {gigabytes(self.free)} free"
 
 
+@dataclass(frozen=True)
+class Planned:
+    """A take, what it needs, and the plan that was chosen for it."""
+
+    asked: Asked
+    needs: Needs
+    choice: Choice
+
+    @property
+    def plan(self) -> Plan:
+        return self.choice.plan
+
+
 def choose(needs: Needs, free: int, plans: Sequence[Plan]) -> Choice:
     """The first of `plans` that fits in `free` bytes, or the one that comes nearest. `plans` are not empty."""
     choices = [Choice(plan, needs.peak(plan), free) for plan in plans]
@@ -176,6 +219,11 @@ def choose(needs: Needs, free: int, plans: Sequence[Plan]) -> Choice:
 def with_margin(needs: int) -> int:
     """Bytes that should be free for so many that are needed."""
     return round(needs * (1 + MARGIN_SHARE)) + MARGIN_BYTES
+
+
+def usable(card_gb: int) -> int:
+    """Bytes of a graphics card of so many gigabytes that are left when its driver and a desktop have theirs."""
+    return card_gb * 2**30 - TAKEN_BYTES
 
 
 def gigabytes(count: int) -> str:

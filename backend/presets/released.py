@@ -22,12 +22,12 @@ from torch import Tensor, nn
 from ..codec import Codec, Pair
 from ..codec.taehv import Taehv
 from ..codec.wan import WanCodec
-from ..device import Device, default_device
+from ..device import Device, DeviceError, default_device
 from ..digest import digest_files
 from ..model import RELEASED_1_3B, CausalDiT, GeneratorConfig
 from ..model.checkpoint import CheckpointError, load_generator
 from ..model.dit import TextKeyValues
-from ..plan import Needs
+from ..plan import Asked, Needs
 from ..protocol.sources import GENERATORS, TAEHV, VAE, WAN, Source
 from ..residency import Networks
 from ..text import PromptEmbeddings, TextError, encoder_digest
@@ -80,14 +80,9 @@ class Released:
             networks,
         )
 
-    def needs(
-        self, folder: Path, device: Device, width: int, height: int, quality: str, views: int, moving: bool
-    ) -> Needs:
+    def needs(self, folder: Path, device: Device, asked: Asked) -> Needs:
         """What a take needs on the device, from shapes alone. Raises PresetError where diffusers is missing."""
-        scores = device.torch_device.type == "mps"
-        return _needs(
-            self.config, _Files(self, folder).wan, device.dtype, scores, width, height, quality, views, moving
-        )
+        return _needs(self.config, _Files(self, folder).wan, device, asked)
 
     def _why_not(self, folder: Path) -> str:
         files = _Files(self, folder)
@@ -112,7 +107,11 @@ RELEASED = {
 def keep_neutral_prompt(preset_id: str, folder: Path) -> None:
     """Encode what is said where no prompt is, so that who never types one never waits for it. Raises PresetError."""
     released = RELEASED[preset_id]
-    _embedding(_Files(released, folder), default_device(), released.config, NEUTRAL_PROMPT)
+    try:
+        device = default_device()
+    except DeviceError as error:
+        raise PresetError(str(error)) from error
+    _embedding(_Files(released, folder), device, released.config, NEUTRAL_PROMPT)
 
 
 class _Files:
@@ -150,28 +149,19 @@ def _load_where_it_fits(path: Path, config: GeneratorConfig, device: Device) -> 
 
 
 @lru_cache(maxsize=64)
-def _needs(
-    config: GeneratorConfig,
-    wan: Path,
-    dtype: torch.dtype,
-    scores: bool,
-    width: int,
-    height: int,
-    quality: str,
-    views: int,
-    moving: bool,
-) -> Needs:
+def _needs(config: GeneratorConfig, wan: Path, device: Device, asked: Asked) -> Needs:
     from ..needs import measure
 
-    meta = torch.device("meta")
-    with meta:
-        dit = CausalDiT(config).to(dtype)
+    with torch.device("meta"):
+        dit = CausalDiT(config).to(device.dtype)
+    names = AUTOENCODERS[asked.quality]
     try:
-        codecs = [_codec_without_weights(name, wan, dtype) for name in AUTOENCODERS[quality]]
+        codecs = [_codec_without_weights(name, wan, device.dtype) for name in names]
     except (ImportError, OSError, ValueError) as error:
         raise PresetError(f"What the autoencoder needs cannot be computed ({error}).") from error
-    codec = codecs[0] if AUTOENCODERS[quality][0] == AUTOENCODERS[quality][1] else Pair(*codecs)
-    return measure(dit, codec, width, height, views, moving, scores)
+    codec = codecs[0] if names[0] == names[1] else Pair(*codecs)
+    scores = device.torch_device.type == "mps"
+    return measure(dit, codec, asked.width, asked.height, asked.views, asked.moving, scores)
 
 
 def _codec_without_weights(name: str, wan: Path, dtype: torch.dtype) -> Codec:
