@@ -19,6 +19,7 @@ from typing import Literal
 
 from . import __version__
 from .protocol.files import QUALITIES
+from .protocol.words import slowness
 
 State = Literal["ok", "warn", "fail"]
 PACKAGES = {
@@ -130,7 +131,7 @@ def _memory() -> Finding:
 def _plans() -> Finding:
     """Whether takes of the large presets fit on the device, in either quality."""
     from .device import DeviceError
-    from .pace import seconds_per_frame, slowness
+    from .pace import seconds_per_frame
     from .plan import Asked
     from .presets import PresetError, Presets
 

@@ -46,15 +46,6 @@ def slowdown(device: Device, needs: Needs, before: Plan, after: Plan) -> float:
     return more * operations_per_second(device) / needs.operations
 
 
-def slowness(seconds: float, fps: float) -> str:
-    """Seconds for a frame, in words for a film of so many frames a second."""
-    long = seconds * fps
-    for unit, size in (("h", 3600), ("min", 60)):
-        if long >= 2 * size:
-            return f"About {long / size:.0f} {unit} per second of film on this device"
-    return f"About {long:.0f} s per second of film on this device"
-
-
 def _runs_per_second(work: Callable[[], object], device: Device) -> float:
     work()
     device.wait()

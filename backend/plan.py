@@ -123,10 +123,12 @@ class Needs:
         if plan.autoencoder == "visits":
             return total + self.work[stage].visit
         total += self.streams * self.encoder_state + self.decoder_state
-        # New states beside the old ones; the one that a stage makes is part of its work.
+        # New states beside the old ones; the last that a stage makes is part of its work.
         stages = list(USES)
-        if stages.index(stage) >= stages.index("encode"):
-            total += (self.pushed - (stage == "encode")) * self.encoder_state
+        if stage == "encode":
+            total += self.encoder_state
+        elif stages.index(stage) > stages.index("encode"):
+            total += self.pushed * self.encoder_state
         if stage == "finish":
             total += self.decoder_state
         return total + self.work[stage].stay
