@@ -136,13 +136,14 @@ def test_what_a_plan_needs_is_what_is_alive_at_most(
     needs = SMALL.needs(folder, preset.device, Asked.of(PRESET, *size, quality, kind, 1))
     there = preset.networks.bytes_here + sum(x.nbytes for pair in session._text or () for x in pair)
     if plan.autoencoder == "stays":
-        there += needs.streams * needs.encoder_state + needs.decoder_state
+        # The old state of a still reference's stream goes while the new one comes: it counts once, as new.
+        there += (needs.streams - (kind == "still")) * needs.encoder_state + needs.decoder_state
     with count() as counted:
         step(session, 2, size)
     measured = there + counted.peak
     # The splat works on threads that nobody counts; it is small beside the rest.
     assert measured <= needs.peak(plan) * 1.02
-    assert measured >= needs.peak(plan) * 0.75
+    assert measured >= needs.peak(plan) * 0.95
 
 
 def test_on_the_meta_device_the_same_is_counted_as_on_the_cpu() -> None:
