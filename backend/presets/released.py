@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache, partial
 from pathlib import Path
 
@@ -82,7 +82,8 @@ class Released:
 
     def needs(self, folder: Path, device: Device, asked: Asked) -> Needs:
         """What a take needs on the device, from shapes alone. Raises PresetError where diffusers is missing."""
-        return _needs(self.config, _Files(self, folder).wan, device, asked)
+        # What two presets of one shape need is the same.
+        return _needs(self.config, _Files(self, folder).wan, device, replace(asked, preset=""))
 
     def _why_not(self, folder: Path) -> str:
         files = _Files(self, folder)
