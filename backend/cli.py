@@ -70,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="TAKE",
         help="finish a stopped take: the one of this number, or the newest",
     )
+    shot.add_argument(
+        "--less-memory", action="store_true", help="need less of the device's memory than would fit, slower"
+    )
     shot.set_defaults(run=_shot)
 
     download = commands.add_parser("download", help="download the weights of a preset, or go on with it")
@@ -88,6 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="check whether everything that is needed is here and works")
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
     doctor.add_argument("--mark", type=Path, help="file to write the findings to once everything works")
+    doctor.add_argument(
+        "--plans", action="store_true", help="print what takes need on devices of 24, 16, 12 and 8 GB instead"
+    )
     doctor.set_defaults(run=_doctor)
 
     bench = commands.add_parser("bench", help="measure speed and memory of the whole pipeline")
@@ -157,7 +163,15 @@ def _shot(parsed: argparse.Namespace) -> int:
         sys.stdout.flush()
 
     try:
-        folder = generate_shot(parsed.folder, parsed.preset, parsed.seed, parsed.number, show, parsed.quality)
+        folder = generate_shot(
+            parsed.folder,
+            parsed.preset,
+            parsed.seed,
+            parsed.number,
+            show,
+            parsed.quality,
+            less_memory=parsed.less_memory,
+        )
     except ShotError as error:
         sys.stderr.write(f"{error}\n")
         return FAILED
@@ -231,8 +245,11 @@ def _tell_download(as_json: bool, **said: object) -> None:
 
 
 def _doctor(parsed: argparse.Namespace) -> int:
-    from .doctor import examine, report
+    from .doctor import examine, plans, report
 
+    if parsed.plans:
+        sys.stdout.write(plans())
+        return DONE
     findings = examine()
     sys.stdout.write(report(findings, as_json=parsed.json))
     if any(finding.state == "fail" for finding in findings):

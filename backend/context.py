@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .codec.base import Codec
+from .codec.base import Codec, Encoder
 from .constraint.splat import Render, splat_views
 from .protocol.blocks import block_size
 from .world import World
@@ -152,7 +152,8 @@ class StillContext:
     """Views that stand still: each is a video of one picture, encoded when first asked for and then kept.
 
     A causal autoencoder's latents of a still picture stop changing after its memory is filled; from there on
-    they are the same for every block. They depend on the block's number only, so there is no state to save.
+    they are the same for every block, and the stream that made them is let go. They depend on the block's number
+    only, so there is no state to save.
     """
 
     def __init__(self, codec: Codec, world: World, height: int, width: int, device: torch.device) -> None:
@@ -160,7 +161,7 @@ class StillContext:
         self._pictures = [
             cover(world.pictures([view], device), height, width) for view in range(len(world.frames))
         ]
-        self._encoders = [codec.encoder() for _ in self._pictures]
+        self._encoders: list[Encoder | None] = [None for _ in self._pictures]
         self._blocks: list[list[Tensor]] = [[] for _ in self._pictures]
 
     def latents(self, block: int, frames: Tensor, views: list[int]) -> Tensor:
@@ -170,13 +171,15 @@ class StillContext:
     def _view_latents(self, view: int, block: int) -> Tensor:
         kept = self._blocks[view]
         while len(kept) <= block and not self._settled(view):
+            encoder = self._encoders[view] or self._codec.encoder()
+            self._encoders[view] = None
             video = self._pictures[view].expand(block_size(len(kept)), -1, -1, -1)
             try:
-                kept.append(self._encoders[view].push(video[None]))
+                kept.append(encoder.push(video[None]))
             except BaseException:  # Cancelled on the way: the stream stands between two blocks.
                 kept.clear()
-                self._encoders[view] = self._codec.encoder()
                 raise
+            self._encoders[view] = None if self._settled(view) else encoder
         return kept[min(block, len(kept) - 1)]
 
     def _settled(self, view: int) -> bool:

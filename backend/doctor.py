@@ -14,9 +14,12 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from itertools import product
 from typing import Literal
 
 from . import __version__
+from .protocol.files import QUALITIES
+from .protocol.words import slowness
 
 State = Literal["ok", "warn", "fail"]
 PACKAGES = {
@@ -35,6 +38,9 @@ PACKAGES = {
 }
 """What is installed by pip, and the module by which it is known."""
 NEEDED_GB = 1.5
+CARD_GB = (24, 16, 12, 8)
+"""Sizes of graphics cards in the table of plans."""
+FPS = 24
 NEWEST_TESTED_PYTHON = (3, 13)
 
 
@@ -103,9 +109,12 @@ def _guarded(name: str, look: Callable[[], Finding]) -> Finding:
 def _device() -> Finding:
     import torch
 
-    from .device import default_device
+    from .device import DeviceError, default_device
 
-    device = default_device()
+    try:
+        device = default_device()
+    except DeviceError as error:
+        return Finding("device", "warn", str(error))
     threads = torch.get_num_threads()
     return Finding("device", "ok", f"{device.torch_device} in {device.dtype}, {threads} threads")
 
@@ -117,6 +126,62 @@ def _memory() -> Finding:
     if free < NEEDED_GB:
         return Finding("memory", "warn", f"{free:.1f} GB are free, {NEEDED_GB} GB are wanted: close programs")
     return Finding("memory", "ok", f"{free:.1f} GB are free")
+
+
+def _plans() -> Finding:
+    """Whether takes of the large presets fit on the device, in either quality."""
+    from .device import DeviceError
+    from .pace import seconds_per_frame
+    from .plan import Asked
+    from .presets import PresetError, Presets
+
+    presets, lines, fits = Presets(), [], True
+    try:
+        for preset in presets.all():
+            for quality in QUALITIES if preset.draft else ():
+                planned = presets.plan(Asked(preset.id, preset.width, preset.height, quality))
+                if planned is None:
+                    continue
+                line = f"{preset.label} in {quality.capitalize()}: {planned.choice.words}"
+                if presets.device.has_own_memory:
+                    line += f", {planned.plan.words}"
+                seconds = seconds_per_frame(presets.device, planned.needs)
+                if seconds is not None:
+                    line += f", {slowness(seconds, FPS)}"
+                lines.append(line)
+                fits = fits and planned.choice.fits
+    except (DeviceError, PresetError) as error:
+        return Finding("large presets", "warn", str(error))
+    too_little = "" if fits else "; where less is free than needed, close programs or choose a smaller size"
+    return Finding("large presets", "ok" if fits else "warn", "; ".join(lines) + too_little)
+
+
+def plans() -> str:
+    """The plan of every large preset at its own size, for graphics cards of several sizes: a table in Markdown."""
+    import torch
+
+    from .device import Device
+    from .plan import STAYS, Asked, choose, gigabytes, usable
+    from .presets import Presets
+
+    card, presets = Device(torch.device("cuda"), torch.bfloat16), Presets()
+    cards = [f"{size} GB" for size in CARD_GB]
+    rows = [["preset", "quality", "reference", "all stays", *cards], ["---"] * (4 + len(cards))]
+    for preset in presets.all():
+        for quality, moving in product(QUALITIES, (False, True)):
+            asked = Asked(preset.id, preset.width, preset.height, quality, moving=moving)
+            needs = presets.needs(asked, card)
+            if needs is None:
+                continue
+            cells = []
+            for size in CARD_GB:
+                chosen = choose(needs, usable(size), needs.by_cost)
+                moved = f", {gigabytes(needs.moved(chosen.plan))} a block" * (chosen.plan != STAYS)
+                words = f"{gigabytes(chosen.needs)}: {chosen.plan.words}{moved}"
+                cells.append(words if chosen.fits else f"too little ({gigabytes(chosen.needs)})")
+            kind = "moving" if moving else "still"
+            rows.append([preset.label, quality, kind, gigabytes(needs.peak()), *cells])
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 def _temporary_folder() -> Finding:
@@ -183,6 +248,7 @@ def _one_block() -> Finding:
 _LOOKS: list[tuple[str, Callable[[], Finding]]] = [
     ("device", _device),
     ("memory", _memory),
+    ("large presets", _plans),
     ("temporary folder", _temporary_folder),
     ("loopback", _loopback),
     ("weights of tiny", _weights),

@@ -14,7 +14,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -25,14 +25,17 @@ from starlette.types import Message
 from . import __version__, protocol
 from .gate import Gate, bad_request, error_answer
 from .movie import Movie, MovieError
+from .plan import Asked
 from .protocol import envelope
 from .protocol.cameras import CameraError, Cameras
 from .protocol.disk import FileFormatError
 from .protocol.envelope import Blob, EnvelopeError
-from .protocol.files import Reference
+from .protocol.files import MAX_STILLS, Reference
 from .service import MAX_PROMPT, GeneratedBlock, Service, ServiceError, TakeRequest
 
 logger = logging.getLogger(__name__)
+
+Form = TypeVar("Form", bound=BaseModel)
 
 CANCEL_GRACE = 0.5
 """Seconds that a cancelled block has to end by itself before its request is answered without it."""
@@ -62,6 +65,29 @@ class TakeAnswer(BaseModel):
     preset_digest: str
     device: str
     backend_version: str
+
+
+class PlanBody(BaseModel):
+    """Body of POST /v1/plan."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    preset: str = Field(max_length=100)
+    width: int
+    height: int
+    quality: Literal["draft", "final"] = "final"
+    views: int = Field(1, ge=1, le=MAX_STILLS, description="of one moment in the reference")
+    moving: bool = Field(False, description="whether the reference is a video")
+
+
+class PlanAnswer(BaseModel):
+    """Answer to POST /v1/plan. `words` is empty where memory is no matter, as for tiny."""
+
+    needs_mb: float
+    free_mb: float
+    fits: bool
+    words: str
+    seconds_per_frame: float | None = Field(description="on a device that is slow, about; else null")
 
 
 class ReferenceAnswer(BaseModel):
@@ -135,19 +161,18 @@ def create_app(service: Service, token: str, hosts: Iterable[str], end: Callable
         )
         return {"coverage": shares}
 
+    @app.post(protocol.PLAN_PATH, response_model=PlanAnswer, openapi_extra=_takes_json(PlanBody))
+    async def plan(request: Request) -> Any:
+        """What a take would need of the device's memory, and how slow it would be."""
+        asked = await _json_body(request, PlanBody)
+        return await in_thread(service.plan, Asked(**asked.model_dump()))
+
     @app.post(
         protocol.TAKES_PATH, status_code=201, response_model=TakeAnswer, openapi_extra=_takes_json(TakeBody)
     )
     async def open_take(request: Request) -> Any:
         """Open a take of a reference."""
-        body = await _body(request, protocol.JSON_TYPE, protocol.MAX_JSON_BYTES)
-        content = envelope.parse_json(bytes(body))
-        try:
-            asked = TakeBody.model_validate(content)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise ServiceError(422, "invalid", f"{place}: {first['msg']}.") from None
+        asked = await _json_body(request, TakeBody)
         return await in_thread(service.open_take, TakeRequest(**asked.model_dump()))
 
     @app.put(protocol.TAKES_PATH + "/{take}/snapshot", status_code=204, openapi_extra=_takes_envelope())
@@ -214,7 +239,7 @@ def create_app(service: Service, token: str, hosts: Iterable[str], end: Callable
         end()
         return Response(status_code=202)
 
-    _add_error_handlers(app)
+    _add_error_handlers(app, end)
     app.add_middleware(Gate, token=token, hosts=frozenset(hosts))
     return app
 
@@ -244,6 +269,18 @@ async def _body(request: Request, kind: str, limit: int) -> bytearray:
     except ClientDisconnect:
         raise _ended_early() from None
     return body
+
+
+async def _json_body(request: Request, form: type[Form]) -> Form:
+    """The request's JSON body in its form. Raises ServiceError for one that is not."""
+    body = await _body(request, protocol.JSON_TYPE, protocol.MAX_JSON_BYTES)
+    content = envelope.parse_json(bytes(body))
+    try:
+        return form.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ServiceError(422, "invalid", f"{place}: {first['msg']}.") from None
 
 
 class _Arriving:
@@ -341,9 +378,11 @@ def _fps(header: dict[str, Any]) -> float:
     raise EnvelopeError(f"the header's fps must be a number above 0, at most {protocol.MAX_FPS}")
 
 
-def _add_error_handlers(app: FastAPI) -> None:
+def _add_error_handlers(app: FastAPI, end: Callable[[], None]) -> None:
     @app.exception_handler(ServiceError)
     async def refused(_: Request, error: ServiceError) -> Response:
+        if error.code == "device_lost":
+            end()  # Whatever this process still asks of the device fails the same way.
         return error_answer(error.status, error.code, error.message)
 
     async def malformed(_: Request, error: Exception) -> Response:

@@ -16,26 +16,31 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 
 from . import __version__, protocol
 from .coverage import coverage_of
-from .memory import memory_mb, peak_mb
+from .device import DeviceError
+from .faults import first_line, is_device_lost, is_out_of_memory
+from .memory import MB, memory_mb, peak_mb
 from .model.sampler import Cancelled
+from .pace import seconds_per_frame, slowdown
 from .pictures import encode_pngs
+from .plan import Asked, Plan, Planned, gigabytes
 from .presets import LoadedPreset, PresetError, Presets
 from .protocol.blocks import BLOCK_SIZES
 from .protocol.cameras import Cameras
 from .protocol.files import Reference
-from .session import Block, CameraBlock, Session, SessionError, check_size
+from .session import MAX_SIDE, Block, CameraBlock, Session, SessionError, check_size
 from .snapshots import Snapshots
 from .world import World, WorldError, decode_world, digest_of
 
 logger = logging.getLogger(__name__)
 
-MAX_TARGET_SIDE = 4096
+Result = TypeVar("Result")
+
 MAX_PROMPT = 10_000
 MAX_WORLD_BYTES = 2 * 1024 * protocol.MIB
 """Memory that kept worlds may take together; the oldest go first, the newest always stays."""
@@ -97,6 +102,7 @@ class _Take:
 
     id: str
     session: Generating
+    planned: Planned | None
     snapshots: Snapshots = field(default_factory=Snapshots)
     used: float = field(default_factory=time.monotonic)
     cancelled: threading.Event | None = None
@@ -118,10 +124,12 @@ class Service:
         self._worlds: dict[str, World] = {}
         self._takes: dict[str, _Take] = {}
         self._loaded: dict[str, LoadedPreset] = {}
+        self._too_large: dict[tuple[str, int, int, str], Plan] = {}
+        """By preset, size and quality: the last plan with which memory ran out."""
         self._generating = 0
 
     def status(self) -> dict[str, Any]:
-        """State, versions, presets, memory in megabytes, pid."""
+        """State, versions, presets, memory in megabytes, pid, and what is wrong with the device."""
         import os
 
         state = "loading" if self._loading.locked() else "generating" if self._generating else "idle"
@@ -133,12 +141,14 @@ class Service:
             "memory_mb": memory_mb(),
             "peak_mb": peak_mb(),
             "pid": os.getpid(),
+            "trouble": self._presets.trouble,
         }
 
     def warm(self, preset_id: str) -> None:
         """Load a preset now rather than with the first take. Raises PresetError."""
         with self._loading:
             if preset_id not in self._loaded:
+                self._loaded = {}  # Two need not be in memory at once.
                 self._loaded = {preset_id: self._presets.load(preset_id)}
 
     def has_reference(self, digest: str) -> bool:
@@ -186,8 +196,8 @@ class Service:
     ) -> list[float]:
         """The share of each target frame that the reference reaches, measured small. Raises ServiceError."""
         world = self._world(digest)
-        if not 1 <= width <= MAX_TARGET_SIDE or not 1 <= height <= MAX_TARGET_SIDE:
-            raise ServiceError(422, "invalid", f"Width and height must be 1 to {MAX_TARGET_SIDE}.")
+        if not 1 <= width <= MAX_SIDE or not 1 <= height <= MAX_SIDE:
+            raise ServiceError(422, "invalid", f"Width and height must be 1 to {MAX_SIDE}.")
         if len(cameras) > protocol.MAX_COVERAGE_CAMERAS:
             raise ServiceError(422, "invalid", f"At most {protocol.MAX_COVERAGE_CAMERAS} cameras at a time.")
         try:
@@ -198,26 +208,31 @@ class Service:
     def open_take(self, request: TakeRequest) -> dict[str, Any]:
         """Open a take, loading its preset if need be; at most MAX_TAKES stay open. Raises ServiceError."""
         world = self._world(request.reference)
+        size = request.width, request.height
+        asked = Asked.of(request.preset, *size, request.quality, world.kind, len(world.frames))
         try:
             preset = self._presets.find(request.preset)
             check_size(preset.multiple, request.width, request.height)
-            if max(request.width, request.height) > MAX_TARGET_SIDE:
-                raise SessionError(f"Width and height must be at most {MAX_TARGET_SIDE}.")
-            self.warm(request.preset)
-            loaded = self._loaded[request.preset]
-            session = self._make_session(
-                loaded,
-                world,
-                request.width,
-                request.height,
-                request.seed,
-                request.prompt or None,
-                request.keep_reference_detail,
-                request.quality,
+            loaded = self._computed(lambda: self._loaded_now(request.preset), None)
+            planned = self._plan(asked)
+            if planned is not None:
+                logger.info("%s: %s (%s)", preset.label, planned.choice.words, planned.plan.words)
+            session = self._computed(
+                lambda: self._make_session(
+                    loaded if planned is None else loaded.under(planned.plan),
+                    world,
+                    request.width,
+                    request.height,
+                    request.seed,
+                    request.prompt or None,
+                    request.keep_reference_detail,
+                    request.quality,
+                ),
+                planned,
             )
-        except (PresetError, SessionError) as error:
+        except (PresetError, SessionError, DeviceError) as error:
             raise ServiceError(422, "invalid", str(error)) from None
-        take = _Take(secrets.token_hex(8), session)
+        take = _Take(secrets.token_hex(8), session, planned)
         with self._lock:
             if len(self._takes) >= protocol.MAX_TAKES:
                 idle = [kept for kept in self._takes.values() if kept.cancelled is None]
@@ -258,17 +273,34 @@ class Service:
                     409, "out_of_order", f"Block {take.session.next_block} of the take is next, not {block}."
                 )
             try:
-                made = take.session.step(camera_block(cameras), cancelled.is_set)
-                return _encoded(block, made, take)
+                return self._computed(lambda: _generated(block, cameras, take, cancelled), take.planned)
             except Cancelled:
                 raise _cancelled() from None
             except SessionError as error:
                 raise ServiceError(400, "bad_request", str(error)) from None
-            except (MemoryError, RuntimeError) as error:
-                if isinstance(error, MemoryError) or "memory" in str(error).lower():
-                    logger.exception("out of memory")
-                    raise _out_of_memory() from None
+            except ServiceError:
+                with self._lock:
+                    self._takes.pop(take.id, None)  # What it still holds is needed for its continuation.
                 raise
+
+    def plan(self, asked: Asked) -> dict[str, Any]:
+        """What a take would need, what is free, and how slow it would be. Raises ServiceError."""
+        try:
+            preset = next((known for known in self._presets.all() if known.id == asked.preset), None)
+            check_size((preset or self._presets.find(asked.preset)).multiple, asked.width, asked.height)
+            planned = self._plan(asked)
+        except (PresetError, SessionError, DeviceError) as error:
+            raise ServiceError(422, "invalid", str(error)) from None
+        if planned is None:
+            return {"needs_mb": 0.0, "free_mb": 0.0, "fits": True, "words": "", "seconds_per_frame": None}
+        choice = planned.choice
+        return {
+            "needs_mb": round(choice.needs / MB, 1),
+            "free_mb": round(choice.free / MB, 1),
+            "fits": choice.fits,
+            "words": choice.words,
+            "seconds_per_frame": seconds_per_frame(self._presets.device, planned.needs),
+        }
 
     def close_take(self, take_id: str) -> None:
         """End a take, also while it generates. Raises ServiceError when there is none of this id."""
@@ -286,6 +318,49 @@ class Service:
                 if take.cancelled is not None:
                     take.cancelled.set()
             self._takes.clear()
+
+    def _loaded_now(self, preset_id: str) -> LoadedPreset:
+        self.warm(preset_id)
+        return self._loaded[preset_id]
+
+    def _plan(self, asked: Asked) -> Planned | None:
+        """The plan for a take, now: free is also what is there for it already, or goes when its preset is loaded."""
+        here = sum(loaded.networks.bytes_here for loaded in self._loaded.values())
+        return self._presets.plan(asked, here, self._too_large.get(_kind(asked)))
+
+    def _computed(self, work: Callable[[], Result], planned: Planned | None) -> Result:
+        """What `work` returns. Raises ServiceError where memory runs out or the device is lost."""
+        try:
+            return work()
+        except (MemoryError, RuntimeError) as error:
+            lost = is_device_lost(error)
+            if not lost and not is_out_of_memory(error):
+                raise
+            logger.exception("the device is lost" if lost else "out of memory")
+            said = first_line(error)
+        # Out here the error is gone, and with its traceback the tensors of what failed.
+        raise _device_lost(said) if lost else self._ran_out(planned)
+
+    def _ran_out(self, planned: Planned | None) -> ServiceError:
+        """The error for a take that needed more memory than there was: says what continuing it will do instead."""
+        if planned is None:
+            return _out_of_memory()
+        asked, needs, device = planned.asked, planned.needs, self._presets.device
+        device.let_go()
+        label = next(preset.label for preset in self._presets.all() if preset.id == asked.preset)
+        sentence = (
+            f"{label} at {asked.width}x{asked.height} ran out of memory: it needs "
+            f"{gigabytes(planned.choice.needs)}, {gigabytes(planned.choice.free)} were free."
+        )
+        if not (device.has_own_memory and needs.smaller(planned.plan)):
+            return _out_of_memory(f"{sentence} Close other programs, or choose Draft or a smaller size.")
+        self._too_large[_kind(asked)] = planned.plan
+        instead = self._plan(asked) or planned
+        longer = 100 * slowdown(device, needs, planned.plan, instead.plan)
+        return _out_of_memory(
+            f"{sentence} Continue with less memory ({gigabytes(instead.choice.needs)}) takes about "
+            f"{max(1, round(longer))} % longer."
+        )
 
     def _world(self, digest: str) -> World:
         if not self.has_reference(digest):
@@ -342,7 +417,8 @@ def camera_block(cameras: Cameras) -> CameraBlock:
     )
 
 
-def _encoded(block: int, made: Block, take: _Take) -> GeneratedBlock:
+def _generated(block: int, cameras: Cameras, take: _Take, cancelled: threading.Event) -> GeneratedBlock:
+    made = take.session.step(camera_block(cameras), cancelled.is_set)
     start = time.perf_counter()
     frames = encode_pngs(made.frames)
     snapshot = take.snapshots.after_block(take.session)
@@ -358,7 +434,19 @@ def _cancelled() -> ServiceError:
     return ServiceError(409, "cancelled", "The take was cancelled.")
 
 
-def _out_of_memory() -> ServiceError:
+def _kind(asked: Asked) -> tuple[str, int, int, str]:
+    return asked.preset, asked.width, asked.height, asked.quality
+
+
+def _out_of_memory(
+    message: str = "There is not enough memory: close other programs, or choose a smaller size.",
+) -> ServiceError:
+    return ServiceError(507, "out_of_memory", message)
+
+
+def _device_lost(said: str) -> ServiceError:
     return ServiceError(
-        507, "out_of_memory", "There is not enough memory: close other programs, or choose a smaller size."
+        503,
+        "device_lost",
+        f"The graphics driver failed ({said}), so the backend ends: start it again, then continue the take.",
     )

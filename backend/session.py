@@ -39,10 +39,13 @@ from .finish import finish
 from .model.sampler import Cancelled, sample_block
 from .presets import LoadedPreset
 from .protocol.blocks import block_size
+from .residency import Residency
 from .world import World
 
 Cancel = Callable[[], bool]
 SNAPSHOT_FORM = "inspatio-session"
+MAX_SIDE = 4096
+"""Largest width or height of a generated frame, in pixels."""
 
 
 class SessionError(ValueError):
@@ -102,13 +105,18 @@ class Session:
         check_size(preset.preset.multiple, width, height)
         self._preset = preset
         self._autoencoder = preset.autoencoder(quality)
+        self._residency = Residency(
+            preset.plan, preset.networks, preset.dit, self._autoencoder.codec, preset.device
+        )
         self._world = world
         self._height, self._width = height, width
         self._seed = seed
         self._prompt = " ".join((prompt or "").split())
+        self._residency.use("generator")
         self._text = preset.text(self._prompt)
+        self._residency.use(None)
         self._keep_reference_detail = keep_reference_detail
-        self._context = _context(self._autoencoder.codec, world, height, width, preset.device.torch_device)
+        self._context = _context(self._residency.codec, world, height, width, preset.device.torch_device)
         self._state = _State()
         self._take_up(self._state)
 
@@ -133,11 +141,12 @@ class Session:
                 return self._step(cameras, cancelled)
         except BaseException:
             self._take_up(self._state)
+            self._residency.use(None)
             raise
 
     def _step(self, cameras: CameraBlock, cancelled: Cancel) -> Block:
         block, device = self._state.block, self._preset.device.torch_device
-        clock = _Stages(cancelled, device)
+        clock = _Stages(cancelled, device, self._residency)
         with clock.stage("render"):
             render = render_world(
                 self._world,
@@ -169,6 +178,7 @@ class Session:
                 self._text,
                 cancelled,
             )
+            del cache  # The largest thing there is, and the decoder needs the room.
         with clock.stage("decode"):
             frames = self._decoder.push(x0)[0].float()
         with clock.stage("finish"):
@@ -227,7 +237,7 @@ class Session:
                 raise SessionError(f"The saved state belongs to another take (its {name} differs).")
         if not said.get("block", "").isdigit() or any(not _finite(tensor) for tensor in tensors.values()):
             raise SessionError("The saved state is damaged: start a new take.")
-        device = self._preset.device.torch_device
+        device, states = self._preset.device.torch_device, self._residency.keeps_state_on
         parts: dict[str, dict[str, Tensor]] = {"render": {}, "reference": {}, "decoder": {}}
         previous = None
         for name, tensor in tensors.items():
@@ -235,7 +245,7 @@ class Session:
             if name == "previous":
                 previous = tensor.to(device)
             elif part in parts:
-                parts[part][inner] = tensor.to(device)
+                parts[part][inner] = tensor.to(states)
         state = _State(int(said["block"]), previous, **parts)
         try:
             self._take_up(state)
@@ -256,7 +266,7 @@ class Session:
 
     def _take_up(self, state: _State) -> None:
         """Fresh codec streams that stand where `state` does."""
-        codec = self._autoencoder.codec
+        codec = self._residency.codec
         self._encoder, self._decoder = codec.encoder(), codec.decoder()
         self._context.restart()
         if state.block:
@@ -266,9 +276,16 @@ class Session:
 
 
 def check_size(multiple: int, width: int, height: int) -> None:
-    """Raises SessionError unless both sides are positive multiples of `multiple`."""
-    if width < multiple or height < multiple or width % multiple or height % multiple:
-        raise SessionError(f"Width and height must be multiples of {multiple}, got {width}x{height}.")
+    """Raises SessionError unless both sides are multiples of `multiple`, at most MAX_SIDE; offers the nearest size."""
+    near = [
+        min(max(multiple, multiple * round(side / multiple)), MAX_SIDE // multiple * multiple)
+        for side in (width, height)
+    ]
+    if near != [width, height]:
+        raise SessionError(
+            f"Width and height must be multiples of {multiple}, at most {MAX_SIDE}, got {width}x{height}: "
+            f"{near[0]}x{near[1]} is the nearest size."
+        )
 
 
 def _context(codec: Codec, world: World, height: int, width: int, device: torch.device) -> ReferenceContext:
@@ -293,10 +310,11 @@ def _interruptible(networks: list[nn.Module], cancelled: Cancel) -> Iterator[Non
 
 
 class _Stages:
-    """Times the stages of a step, and ends it between two of them when it is cancelled."""
+    """Times the stages of a step, has what each uses in its place, and ends the step when it is cancelled."""
 
-    def __init__(self, cancelled: Cancel, device: torch.device) -> None:
+    def __init__(self, cancelled: Cancel, device: torch.device, residency: Residency) -> None:
         self._cancelled = cancelled
+        self._residency = residency
         self._device = device
         self.milliseconds: dict[str, float] = {}
 
@@ -305,6 +323,7 @@ class _Stages:
         if self._cancelled():
             raise Cancelled
         start = time.perf_counter()
+        self._residency.stage(name)
         yield
         if self._device.type == "cuda":  # A kernel's launch returns before its work is done.
             torch.cuda.synchronize(self._device)

@@ -11,9 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import __version__
+from .faults import is_out_of_memory
 from .memory import peak_mb
 from .movie import encode_movie
 from .pictures import encode_pngs
+from .plan import Asked
 from .presets import PresetError, Presets
 from .protocol.disk import FileFormatError
 from .protocol.files import Shot, read_shot, read_take
@@ -38,10 +40,12 @@ def generate_shot(
     show: Show = lambda line: None,
     quality: str | None = None,
     presets: Presets | None = None,
+    less_memory: bool = False,
 ) -> Path:
     """Generate a take of the shot in `folder` and return the take's folder.
 
-    `number` continues that take instead, 0 the newest. `show` is given a line of progress after every block.
+    `number` continues that take instead, 0 the newest. `less_memory` has it follow the next plan that needs less of
+    the device than the one that fits by its figures. `show` is given a line of progress after every block.
     Raises ShotError; KeyboardInterrupt leaves a take that says "cancelled" and can be continued.
     """
     try:
@@ -57,7 +61,16 @@ def generate_shot(
             take_folder = _take_folder(folder, number)
             shot = read_take(take_folder).shot
         world, reference_digest = load_world(folder / shot.reference)
-        preset = (presets or Presets()).load(shot.preset)
+        presets = presets or Presets()
+        preset = presets.load(shot.preset)
+        size = shot.width, shot.height
+        asked = Asked.of(shot.preset, *size, shot.quality, world.kind, len(world.frames))
+        planned = presets.plan(asked, preset.networks.bytes_here)
+        if planned is not None and less_memory:
+            planned = presets.plan(asked, preset.networks.bytes_here, failed=planned.plan)
+        if planned is not None:
+            show(f"{planned.choice.words}: {planned.plan.words}")
+            preset = preset.under(planned.plan)
         session = Session(
             preset,
             world,
@@ -117,8 +130,16 @@ def _generate(session: Session, shot: Shot, writer: TakeWriter, show: Show) -> N
         writer.fail_to_write(error)
         raise ShotError(str(error)) from error
     except Exception as error:
-        writer.fail(f"The backend failed: {error}")
-        raise
+        if not is_out_of_memory(error):
+            writer.fail(f"The backend failed: {error}")
+            raise
+        message = (
+            f"There was not enough memory; {writer.take.frames_done} frames are kept. "
+            f"Close other programs, then run: inspatio shot {writer.folder.parent} --continue "
+            f"{writer.take.number} --less-memory"
+        )
+        writer.fail(message)
+        raise ShotError(message) from error
 
 
 def _make_movie(frames: Sequence[Path], fps: float) -> bytes:

@@ -9,7 +9,6 @@ zeros: the generator attends to all 512 places and was trained with these.
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import json
 import logging
@@ -24,6 +23,7 @@ from torch import Tensor
 
 from .device import Device
 from .digest import digest_files
+from .plan import with_margin
 from .protocol.disk import write_whole
 
 TEXT_LENGTH = 512
@@ -106,13 +106,11 @@ class PromptEmbeddings:
             model = _load_encoder(self._weights / ENCODER_FOLDER, self._device)
             with torch.inference_mode():
                 # Positions are relative, so the prompt alone gives what it gives among masked padding, in less time.
-                states = model(torch.tensor([tokens], device=self._device.torch_device)).last_hidden_state
+                states = model(torch.tensor([tokens], device=model.device)).last_hidden_state
                 return states[0].cpu()
         finally:
             del model
-            gc.collect()
-            if self._device.torch_device.type == "cuda":
-                torch.cuda.empty_cache()
+            self._device.let_go()
 
     def _tokenize(self, prompt: str) -> list[int]:
         """The prompt's tokens with the end's, by the rules in tokenizer.json alone: no class adds its own."""
@@ -132,7 +130,10 @@ class PromptEmbeddings:
 
 
 def _load_encoder(folder: Path, device: Device) -> Any:
-    """The encoder of a local folder, in the device's memory and format. Raises TextError."""
+    """The encoder of a local folder, in the device's format, and in its memory where it fits beside what is there.
+
+    Elsewhere it reads a prompt in seconds, too: it takes longer to load than to run. Raises TextError.
+    """
     from transformers import UMT5EncoderModel
 
     try:
@@ -153,7 +154,8 @@ def _load_encoder(folder: Path, device: Device) -> Any:
             f"The text encoder in {folder} lacks {lacking[0]} and {len(lacking) - 1} other weights: "
             "download the preset again."
         )
-    return model.eval().to(device.torch_device)
+    fits = with_margin(sum(weight.nbytes for weight in model.parameters())) <= device.free_bytes()
+    return model.eval().to(device.torch_device if fits else "cpu")
 
 
 def encoder_digest(weights: Path) -> str:

@@ -148,6 +148,20 @@ class Client:
         )
         return [float(share) for share in answer["coverage"]]
 
+    def plan(
+        self, preset: str, width: int, height: int, quality: str, views: int, moving: bool
+    ) -> dict[str, Any]:
+        """What such a take would need: needs_mb, free_mb, fits, words, seconds_per_frame (None where it is fast)."""
+        content = {
+            "preset": preset,
+            "width": width,
+            "height": height,
+            "quality": quality,
+            "views": views,
+            "moving": moving,
+        }
+        return self._json("POST", protocol.PLAN_PATH, content, timeout=120.0)
+
     def open_take(
         self,
         reference: str,

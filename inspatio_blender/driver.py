@@ -72,8 +72,12 @@ def _tick() -> float:
             busy = runtime.pump()
             if not busy and bpy.context.window_manager.windows:
                 scene = bpy.context.window_manager.windows[0].scene
-                is_new = preferences.look()
-                if listing.refresh_if_stale(scene, runtime.running_folder) or is_new:
+                changed = [
+                    preferences.look(),
+                    listing.refresh_if_stale(scene, runtime.running_folder),
+                    runtime.plan(scene),
+                ]
+                if any(changed):
                     redraw()
     except Exception:  # Whatever went wrong in one tick, the next one must come.
         log.exception("a tick failed")

@@ -63,6 +63,25 @@ class Stop(Job):
 
 
 @dataclass(frozen=True)
+class Shape:
+    """What the memory that a take needs depends on: of its reference, the views of one moment, or that it moves."""
+
+    preset: str
+    width: int
+    height: int
+    quality: str
+    views: int
+    moving: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan(Job):
+    """Ask a backend that runs what a take of this shape would need."""
+
+    shape: Shape
+
+
+@dataclass(frozen=True)
 class Event:
     job: int
 
@@ -116,3 +135,13 @@ class BackendChanged(Event):
     """What the backend says of itself; None when it has ended."""
 
     status: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Planned(Event):
+    """What a take of this shape would need, and how slow it would be; empty where that is no matter."""
+
+    shape: Shape
+    words: str
+    fits: bool
+    seconds_per_frame: float | None

@@ -31,6 +31,8 @@ class InSpatioListing(bpy.types.PropertyGroup):
     active: IntProperty(name="Take", description="Take that the buttons below are for")
     reference: StringProperty()
     reference_info: StringProperty()
+    reference_kind: StringProperty()
+    reference_views: IntProperty()
     folder: StringProperty()
     is_unsaved_place: BoolProperty()
     stamp: StringProperty()
@@ -65,6 +67,9 @@ def refresh(scene: bpy.types.Scene, running: Path | None) -> None:
     version = takes.reference_version(scene)
     listed.reference = version.name if version is not None else ""
     listed.reference_info = takes.reference_sentence(version) if version is not None else ""
+    listed.reference_kind, listed.reference_views = (
+        takes.reference_kind(version) if version is not None else ("", 0)
+    )
     listed.folder = str(takes.shot_folder(scene))
     listed.is_unsaved_place = takes.in_unsaved_place(scene)
     listed.stamp = _stamp(scene)

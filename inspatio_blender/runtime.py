@@ -52,6 +52,9 @@ class Runtime:
         self.backend_starting = False
         self.task: Task | None = None
         """The set-up or download that goes on, or the last one."""
+        self.planned: jobs.Planned | None = None
+        """What a take of the shot in front of the user would need; None where nothing is known."""
+        self._asked: jobs.Shape | None = None
         self.tick_ms: deque[float] = deque(maxlen=TICKS_KEPT)
         self._sampling = None
         self._view_layer = ""
@@ -179,6 +182,23 @@ class Runtime:
             self.tick_ms.append((time.perf_counter() - began) * 1000.0)
         return self.busy or self.backend_starting or (self.task is not None and self.task.running)
 
+    def plan(self, scene: bpy.types.Scene) -> bool:
+        """Ask what a take of the scene's shot would need, once for each shape; whether what is known has changed.
+
+        Only a backend that runs is asked, and not while it has other work.
+        """
+        if self.backend_status is None or self.busy:
+            known, self._asked = self.planned, None
+            self.planned = None if self.backend_status is None else known
+            return known is not self.planned
+        shape = shots.shape(scene)
+        if shape == self._asked:
+            return False
+        known, self._asked, self.planned = self.planned, shape, None
+        if shape is not None:
+            self.worker.submit(jobs.Plan(setup=self.setup(named=False), shape=shape))
+        return known is not None
+
     def forget(self) -> None:
         """Another file was loaded: what was being made belongs to the one before."""
         self.progress = None
@@ -290,6 +310,8 @@ class Runtime:
             self.backend_status, self.backend_starting = event.status, False
             if event.status is not None:
                 self.backend_message = ""
+        elif isinstance(event, jobs.Planned):
+            self.planned = event if event.shape == self._asked else None
         elif progress is None or progress.job is None or progress.job.id != event.job:
             if isinstance(event, jobs.Ended):
                 self.backend_starting = False

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import bpy
 
-from ..backend.protocol.files import Shot
-from . import cameras, settings, takes
+from ..backend.protocol.files import MAX_STILLS, Shot
+from . import cameras, jobs, listing, settings, takes
 
 EMPTY_RANGE = "The frame range is empty: its end lies before its start"
 
@@ -19,6 +19,18 @@ def frame_size(scene: bpy.types.Scene) -> tuple[int, int]:
     """Width and height of the shot's frames."""
     preset = settings.PRESETS[scene.inspatio.preset]
     return cameras.generated_size(cameras.render_frame(scene).aspect, preset.width, preset.height)
+
+
+def shape(scene: bpy.types.Scene) -> jobs.Shape | None:
+    """What the memory that a take of the shot needs depends on; None where the preset needs too little to matter."""
+    shot = scene.inspatio
+    preset = settings.PRESETS[shot.preset]
+    if not preset.draft:
+        return None
+    listed = listing.get()
+    kind, views = listed.reference_kind, listed.reference_views
+    stills = min(max(views, 1), MAX_STILLS) if kind == "stills" else 1
+    return jobs.Shape(preset.id, *frame_size(scene), shot.quality, stills, kind == "moving")
 
 
 def check_shot(scene: bpy.types.Scene) -> Path:

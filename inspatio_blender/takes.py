@@ -124,6 +124,15 @@ def reference_sentence(folder: Path) -> str:
         return "cannot be read"
 
 
+def reference_kind(folder: Path) -> tuple[str, int]:
+    """Kind and count of views of a version; an empty kind where its reference.json cannot be read."""
+    try:
+        content = read_json(folder / REFERENCE_FILE)
+        return str(content["kind"]), len(content["views"])
+    except (FileFormatError, KeyError, TypeError):
+        return "", 0
+
+
 def list_takes(scene: bpy.types.Scene, running: Path | None) -> list[TakeInfo]:
     """The takes of the shot, newest first; `running` is the folder of the take that is being generated."""
     found = []

@@ -35,6 +35,8 @@ from .jobs import (
     Event,
     Generate,
     Job,
+    Plan,
+    Planned,
     Stage,
     Start,
     Stop,
@@ -109,6 +111,8 @@ class Worker:
                 return self._continue(job)
             if isinstance(job, Start):
                 self._connect(job, by_hand=True)
+            if isinstance(job, Plan):
+                self._plan(job)
             if isinstance(job, Stop) and self.backend is not None:
                 self.backend.stop()
             return Ended(job.id, "finished")
@@ -117,6 +121,23 @@ class Worker:
         except (BackendError, StartError, ContinueError, FileFormatError, TakeWriteError, _JobError) as error:
             log.warning("%s: %s", type(job).__name__, error)
             return Ended(job.id, "failed", str(error))
+
+    def _plan(self, job: Plan) -> None:
+        """Ask what a take would need. Where nothing can be said, why not is said when it begins."""
+        if self._client is None or self.backend is None or not self.backend.running:
+            return
+        shape = job.shape
+        try:
+            said = self._client.plan(
+                shape.preset, shape.width, shape.height, shape.quality, shape.views, shape.moving
+            )
+        except Interrupted:
+            raise
+        except BackendError as error:
+            log.info("no plan: %s", error)
+            return
+        seconds = said["seconds_per_frame"]
+        self.events.put(Planned(job.id, shape, str(said["words"]), bool(said["fits"]), seconds))
 
     def _generate(self, job: Generate) -> Ended:
         client = self._connect(job)

@@ -18,6 +18,8 @@ class INSPATIO_PT_backend(Tab, bpy.types.Panel):
         if status is not None:
             text = "Generating" if runtime.busy else "Ready"
             layout.label(text=f"{text}, {status['memory_mb']:,.0f} MB", icon="CHECKMARK")
+            if status.get("trouble"):
+                sentence(layout, status["trouble"], context.region.width)
         elif runtime.backend_starting:
             layout.label(text="Starting", icon="TIME")
         elif runtime.backend_message:

@@ -4,6 +4,7 @@ import textwrap
 
 import bpy
 
+from ..backend.protocol.words import slowness
 from ..inspatio_blender import driver, settings, shots, showing
 
 
@@ -71,6 +72,7 @@ class INSPATIO_PT_shot(Tab, bpy.types.Panel):
                 "inspatio.generate", icon="PLAY", text=f"Generate {count} Frames" if count else "Generate"
             )
             layout.label(text=f"{width} × {height} pixels", icon="BLANK1")
+            self._plan(context, layout)
             layout.operator("inspatio.export_shot", icon="EXPORT")
             if progress is not None and progress.state == "finished":
                 layout.label(text=f"Take {progress.number}: {progress.frames_done} frames", icon="CHECKMARK")
@@ -88,6 +90,17 @@ class INSPATIO_PT_shot(Tab, bpy.types.Panel):
         row.progress(factor=progress.factor, text=f"{progress.factor:.0%}")
         row.operator("inspatio.cancel", icon="X", text="")
         layout.label(text=progress.line(), icon="TIME")
+
+    def _plan(self, context, layout):
+        """What the take would need, and how slow the device is, where either matters."""
+        planned = driver.get().planned
+        if planned is None or not planned.words:
+            return
+        sentence(layout, planned.words, context.region.width, "MEMORY" if planned.fits else "ERROR")
+        if planned.seconds_per_frame is not None:
+            render = context.scene.render
+            words = slowness(planned.seconds_per_frame, render.fps / render.fps_base)
+            sentence(layout, words, context.region.width, "TIME")
 
     def _colour(self, context, layout):
         box = layout.box()

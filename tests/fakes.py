@@ -26,9 +26,9 @@ from backend.protocol.blocks import block_size
 from backend.session import Block, CameraBlock, SessionError
 from backend.world import World
 
-SLOW, DEAF, GREEDY, BROKEN = 1001, 1002, 1003, 1004
+SLOW, DEAF, GREEDY, BROKEN, LOST = 1001, 1002, 1003, 1004, 1005
 """Seeds of a FakeSession that takes 20 s and can be cancelled, that takes 3 s and cannot, that runs out of
-memory, and that fails."""
+memory, that fails, and whose driver fails."""
 
 
 torch.set_num_threads(1)  # What is this small is slower on two.
@@ -98,6 +98,8 @@ class FakeSession:
             raise MemoryError
         if self._seed == BROKEN:
             raise RuntimeError("broken on purpose")
+        if self._seed == LOST:
+            raise RuntimeError("CUDA error: unspecified launch failure\nFor debugging consider passing ...")
         frames = np.empty((count, *self._size, 3), np.uint8)
         frames[:] = (self.next_block, self._seed % 256, 0)
         self.next_block += 1

@@ -23,7 +23,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from fakes import BROKEN, DEAF, GREEDY, SLOW, small_presets
+from fakes import BROKEN, DEAF, GREEDY, LOST, SLOW, small_presets
 from movies import read_film
 from references import move, write_reference
 
@@ -214,6 +214,7 @@ def test_unknown_paths_takes_and_references(server: Server, reference: str) -> N
 BODIES = [
     ("PUT", f"{protocol.REFERENCES_PATH}/abc", protocol.ENVELOPE_TYPE, protocol.MAX_REFERENCE_BYTES),
     ("POST", protocol.COVERAGE_PATH, protocol.ENVELOPE_TYPE, protocol.MAX_CAMERAS_BYTES),
+    ("POST", protocol.PLAN_PATH, protocol.JSON_TYPE, protocol.MAX_JSON_BYTES),
     ("POST", protocol.TAKES_PATH, protocol.JSON_TYPE, protocol.MAX_JSON_BYTES),
     ("PUT", f"{protocol.TAKES_PATH}/abc/snapshot", protocol.ENVELOPE_TYPE, protocol.MAX_SNAPSHOT_BYTES),
     ("POST", f"{protocol.TAKES_PATH}/abc/blocks", protocol.ENVELOPE_TYPE, protocol.MAX_CAMERAS_BYTES),
@@ -560,12 +561,51 @@ def test_what_goes_wrong_inside_is_said_and_survived(server: Server, reference: 
     assert server.generate(server.take(reference), 0).status == 200
 
 
+def test_a_lost_device_is_said_and_ends_the_backend(weights: Path, tmp_path: Path) -> None:
+    server = Server(weights, "--fake")
+    try:
+        write_reference(tmp_path, WIDTH, HEIGHT)
+        answer = server.generate(server.take(server.put_reference(tmp_path), LOST), 0)
+        assert answer.error == (503, "device_lost")
+        assert "(CUDA error: unspecified launch failure)" in answer.json["message"]
+        assert "start it again, then continue" in answer.json["message"]
+        assert server.process.wait(5) == 0
+    finally:
+        server.end()
+
+
+def test_plans(server: Server) -> None:
+    def ask(**changed: Any) -> Answer:
+        content = {"preset": "tiny", "width": WIDTH, "height": HEIGHT, **changed}
+        return server.ask("POST", protocol.PLAN_PATH, json.dumps(content).encode())
+
+    assert ask().json == {
+        "needs_mb": 0.0,
+        "free_mb": 0.0,
+        "fits": True,
+        "words": "",
+        "seconds_per_frame": None,
+    }
+    for changed, words in (
+        ({"preset": "huge"}, "no preset"),
+        ({"width": 60}, "64x48 is the nearest"),
+        ({"views": 0}, "views"),
+        ({"moving": 1}, "moving"),
+        ({"quality": "best"}, "quality"),
+        ({"depth": 1}, "depth"),
+    ):
+        answer = ask(**changed)
+        assert answer.error == (422, "invalid")
+        assert words in answer.json["message"]
+
+
 def test_the_openapi_document_names_every_endpoint(server: Server) -> None:
     document = server.ask("GET", "/openapi.json").json
     assert set(document["paths"]) == {
         "/v1/status",
         "/v1/references/{digest}",
         "/v1/coverage",
+        "/v1/plan",
         "/v1/takes",
         "/v1/takes/{take}",
         "/v1/takes/{take}/snapshot",

@@ -145,3 +145,11 @@ def test_preferences(installed, tmp_path, monkeypatch):
     finally:
         (lists / list_name()).write_text(kept)
     assert Path(found["python"]).is_relative_to(blender.resources)
+
+
+def test_what_a_take_needs_is_said_before_it_starts(installed, tmp_path, painting_python):
+    found = run_in_window(
+        installed("window"), "window_plan.py", tmp_path, folder=tmp_path, INSPATIO_PYTHON=str(painting_python)
+    )
+    assert all(words.startswith("Needs ") for words in found["words"])
+    assert found["seconds"] is None or found["seconds"] > 0

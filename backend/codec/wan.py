@@ -71,15 +71,28 @@ class WanCodec(nn.Module):
 
         Raises OSError for a missing file; ValueError, SafetensorError or RuntimeError for a broken or foreign one.
         """
-        from diffusers import AutoencoderKLWan
-
         # Not `from_pretrained`: that fills what a file lacks with random numbers and a warning.
-        config = AutoencoderKLWan.load_config(folder, local_files_only=True)
-        with torch.device("meta"):
-            vae = AutoencoderKLWan.from_config(config)
+        vae = _without_weights(folder)
         weights = {name: weight.to(dtype) for name, weight in load_file(folder / WEIGHTS_FILE).items()}
         vae.load_state_dict(weights, strict=True, assign=True)
         return cls(vae.eval().requires_grad_(False))
+
+    @classmethod
+    def without_weights(cls, folder: Path | None, dtype: torch.dtype) -> WanCodec:
+        """The autoencoder of a local folder on the meta device; of None, Wan 2.1's."""
+        vae = _without_weights(folder)
+        for parameter in vae.parameters():
+            parameter.data = parameter.data.to(dtype)
+        return cls(vae.eval().requires_grad_(False))
+
+
+def _without_weights(folder: Path | None) -> AutoencoderKLWan:
+    from diffusers import AutoencoderKLWan
+
+    # What the class says where no file does is Wan 2.1.
+    config = {} if folder is None else AutoencoderKLWan.load_config(folder, local_files_only=True)
+    with torch.device("meta"):
+        return AutoencoderKLWan.from_config(config)
 
 
 class _WanStream:

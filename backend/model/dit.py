@@ -16,7 +16,7 @@ Queries, keys and values are three layers in a weight file and while training; `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -196,6 +196,8 @@ class CausalDiT(nn.Module):
         self.time_embedding = nn.Sequential(nn.Linear(config.freq_dim, dim), nn.SiLU(), nn.Linear(dim, dim))
         self.time_projection = nn.Sequential(nn.SiLU(), nn.Linear(dim, 6 * dim))
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_layers))
+        self.before_layer: Callable[[nn.Module], None] | None = None
+        """Called with every layer before it is used: its weights may have to be brought first."""
         self.head = Head(dim, config.out_dim)
 
     def fuse(self) -> None:
@@ -221,12 +223,13 @@ class CausalDiT(nn.Module):
         x, turn = self._tokens(torch.cat([context, condition], dim=2), range(latents))
         _, time = self._time(torch.zeros(batch))  # on the CPU: asking the device would wait for it
 
-        *inner, last = self._layers()
         layers = []
-        for index, block in enumerate(inner):
-            x, own = block(x, time, turn, _layer(text, index), None)
+        for index, block in enumerate(self._layers()):
+            if index == self.config.num_layers - 1:
+                own = block.key_value(x, time, turn)
+            else:
+                x, own = block(x, time, turn, _layer(text, index), None)
             layers.append(_kept(own))
-        layers.append(_kept(last.key_value(x, time, turn)))
         return Cache(tuple(layers))
 
     def denoise(
@@ -258,8 +261,11 @@ class CausalDiT(nn.Module):
             pw=PATCH,
         )
 
-    def _layers(self) -> list[Block]:
-        return list(self.blocks)  # type: ignore[arg-type]
+    def _layers(self) -> Iterator[Block]:
+        for block in self.blocks:
+            if self.before_layer is not None:
+                self.before_layer(block)
+            yield block  # type: ignore[misc]
 
     def _tokens(self, x: Tensor, times: range) -> tuple[Tensor, Rotation]:
         """Latents with condition (B, G, in_dim, h, w) as tokens (B, G*h/2*w/2, dim), and the tokens' rotation."""

@@ -6,9 +6,11 @@ Presets().all()  ->  Presets().load("tiny")  ->  LoadedPreset
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from ..device import Device, default_device
+from ..device import CPU, Device, DeviceError, default_device
+from ..plan import Asked, Needs, Plan, Planned, choose
 from ..protocol.sources import weights_folder
 from .base import Autoencoder, LoadedPreset, Preset, PresetError
 from .released import RELEASED, Released
@@ -33,9 +35,25 @@ class Presets:
         self._released = released
         self._device = device
 
+    @property
+    def device(self) -> Device:
+        """Where presets are loaded to. Raises DeviceError."""
+        return self._device or default_device()
+
+    @property
+    def trouble(self) -> str:
+        """Why the GPU of this machine cannot be used, in a sentence; empty where nothing is wrong."""
+        try:
+            _ = self.device
+        except DeviceError as error:
+            return str(error)
+        return ""
+
     def all(self) -> list[Preset]:
         """Every preset, also those that are not available here."""
         released = [preset.describe(self._downloaded) for preset in self._released.values()]
+        if trouble := self.trouble:
+            released = [replace(preset, why_not=preset.why_not or trouble) for preset in released]
         return [describe_tiny(self._tiny), *released]
 
     def find(self, preset_id: str) -> Preset:
@@ -51,10 +69,30 @@ class Presets:
 
     def load(self, preset_id: str) -> LoadedPreset:
         """Load a preset's weights. Raises PresetError."""
-        preset, device = self.find(preset_id), self._device or default_device()
+        preset = self.find(preset_id)
         if preset_id == TINY:
-            return load_tiny(preset, self._tiny, device)
-        return self._released[preset_id].load(preset, self._downloaded, device)
+            # It is made for any CPU, also beside a GPU that cannot be used.
+            return load_tiny(preset, self._tiny, CPU if self.trouble else self.device)
+        return self._released[preset_id].load(preset, self._downloaded, self.device)
+
+    def needs(self, asked: Asked, device: Device) -> Needs | None:
+        """What a take needs on a device, weights downloaded or not; None where that is too little to plan.
+
+        Raises PresetError.
+        """
+        released = self._released.get(asked.preset)
+        return None if released is None else released.needs(self._downloaded, device, asked)
+
+    def plan(self, asked: Asked, here: int = 0, failed: Plan | None = None) -> Planned | None:
+        """The plan for a take on the device; None where it needs too little to plan.
+
+        here: bytes on the device that are the take's already. failed: a plan that turned out to need too much.
+        Raises PresetError, DeviceError.
+        """
+        needs = self.needs(asked, device := self.device)
+        if needs is None:
+            return None
+        return Planned(asked, needs, choose(needs, device.free_bytes() + here, needs.plans(device, failed)))
 
 
 def load_preset(preset_id: str) -> LoadedPreset:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ..codec.base import Codec
@@ -11,6 +11,8 @@ from ..constraint.completion import Completion
 from ..device import Device
 from ..model import CausalDiT
 from ..model.dit import TextKeyValues
+from ..plan import STAYS, Plan
+from ..residency import Networks
 
 
 class PresetError(Exception):
@@ -60,6 +62,7 @@ class LoadedPreset:
     completion: what completes a render's holes before the generator gets it; None where it gets them as they are.
     text: keys and values of a prompt in every layer of the generator, an empty prompt's too. None where the
         generator reads no text. Raises PresetError.
+    networks: where the weights of generator and autoencoders are. plan: where a session has them.
     """
 
     preset: Preset
@@ -68,3 +71,9 @@ class LoadedPreset:
     completion: Completion | None
     text: Callable[[str], TextKeyValues | None]
     device: Device
+    networks: Networks
+    plan: Plan = STAYS
+
+    def under(self, plan: Plan) -> LoadedPreset:
+        """The same preset, for a session that follows `plan`."""
+        return replace(self, plan=plan)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache, partial
 from pathlib import Path
 
@@ -22,12 +22,14 @@ from torch import Tensor, nn
 from ..codec import Codec, Pair
 from ..codec.taehv import Taehv
 from ..codec.wan import WanCodec
-from ..device import Device, default_device
+from ..device import Device, DeviceError, default_device
 from ..digest import digest_files
 from ..model import RELEASED_1_3B, CausalDiT, GeneratorConfig
 from ..model.checkpoint import CheckpointError, load_generator
 from ..model.dit import TextKeyValues
+from ..plan import Asked, Needs
 from ..protocol.sources import GENERATORS, TAEHV, VAE, WAN, Source
+from ..residency import Networks
 from ..text import PromptEmbeddings, TextError, encoder_digest
 from .base import Autoencoder, LoadedPreset, Preset, PresetError
 
@@ -62,24 +64,26 @@ class Released:
 
     def load(self, preset: Preset, folder: Path, device: Device) -> LoadedPreset:
         """Load the generator; autoencoders and prompts follow when they are asked for. Raises PresetError."""
-        files = _Files(self, folder)
+        files, networks = _Files(self, folder), Networks(device)
         try:
-            dit = load_generator(files.generator, self.config, device.torch_device, device.dtype)
+            dit = _load_where_it_fits(files.generator, self.config, device)
         except CheckpointError as error:
             raise PresetError(str(error)) from error
-        except torch.OutOfMemoryError as error:
-            raise PresetError(
-                f"{self.label} does not fit into the memory of the {device.torch_device.type} device: "
-                "close other programs, or use Tiny."
-            ) from error
+        networks.weights(dit)
         return LoadedPreset(
             preset,
             dit,
-            cache(partial(_load_autoencoder, files, cache(partial(_load_codec, files, device)))),
+            cache(partial(_load_autoencoder, files, cache(partial(_load_codec, files, device, networks)))),
             None,
             lru_cache(maxsize=1)(partial(_encode_prompt, files, dit, device)),
             device,
+            networks,
         )
+
+    def needs(self, folder: Path, device: Device, asked: Asked) -> Needs:
+        """What a take needs on the device, from shapes alone. Raises PresetError where diffusers is missing."""
+        # What two presets of one shape need is the same.
+        return _needs(self.config, _Files(self, folder).wan, device, replace(asked, preset=""))
 
     def _why_not(self, folder: Path) -> str:
         files = _Files(self, folder)
@@ -104,7 +108,11 @@ RELEASED = {
 def keep_neutral_prompt(preset_id: str, folder: Path) -> None:
     """Encode what is said where no prompt is, so that who never types one never waits for it. Raises PresetError."""
     released = RELEASED[preset_id]
-    _embedding(_Files(released, folder), default_device(), released.config, NEUTRAL_PROMPT)
+    try:
+        device = default_device()
+    except DeviceError as error:
+        raise PresetError(str(error)) from error
+    _embedding(_Files(released, folder), device, released.config, NEUTRAL_PROMPT)
 
 
 class _Files:
@@ -132,7 +140,40 @@ def _load_autoencoder(files: _Files, codec: Callable[[str], Codec], quality: str
     return Autoencoder(both, digest_files(files.generator, *made_of))
 
 
-def _load_codec(files: _Files, device: Device, name: str) -> Codec:
+def _load_where_it_fits(path: Path, config: GeneratorConfig, device: Device) -> CausalDiT:
+    """The generator on the device, or in the host's memory where the device has no room: a plan will bring it."""
+    try:
+        return load_generator(path, config, device.torch_device, device.dtype)
+    except torch.OutOfMemoryError:
+        log.warning("the generator does not fit on the device beside what is there")
+    return load_generator(path, config, torch.device("cpu"), device.dtype)
+
+
+@lru_cache(maxsize=64)
+def _needs(config: GeneratorConfig, wan: Path, device: Device, asked: Asked) -> Needs:
+    from ..needs import measure
+
+    with torch.device("meta"):
+        dit = CausalDiT(config).to(device.dtype)
+    names = AUTOENCODERS[asked.quality]
+    try:
+        codecs = [_codec_without_weights(name, wan, device.dtype) for name in names]
+    except (ImportError, OSError, ValueError) as error:
+        raise PresetError(f"What the autoencoder needs cannot be computed ({error}).") from error
+    codec = codecs[0] if names[0] == names[1] else Pair(*codecs)
+    scores = device.torch_device.type == "mps"
+    return measure(dit, codec, asked.width, asked.height, asked.views, asked.moving, scores)
+
+
+def _codec_without_weights(name: str, wan: Path, dtype: torch.dtype) -> Codec:
+    meta = torch.device("meta")
+    if name == "wan":
+        return WanCodec.without_weights(wan if wan.is_dir() else None, dtype).to(meta)
+    with meta:
+        return Taehv().to(dtype)
+
+
+def _load_codec(files: _Files, device: Device, networks: Networks, name: str) -> Codec:
     path, load = {"taehv": (files.taehv, Taehv.load), "wan": (files.wan, WanCodec.load)}[name]
     try:
         codec: nn.Module = load(path, device.dtype)
@@ -140,7 +181,9 @@ def _load_codec(files: _Files, device: Device, name: str) -> Codec:
         raise PresetError(
             f"The autoencoder in {path} is missing or broken ({error}): download the preset again."
         ) from error
-    return codec.to(device.torch_device).requires_grad_(False)  # type: ignore[return-value]
+    codec = codec.to(device.torch_device).requires_grad_(False)
+    networks.weights(codec)
+    return codec  # type: ignore[return-value]
 
 
 def _encode_prompt(files: _Files, dit: CausalDiT, device: Device, prompt: str) -> TextKeyValues:

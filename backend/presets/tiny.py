@@ -17,6 +17,7 @@ from ..digest import digest_files
 from ..model import CausalDiT, GeneratorConfig
 from ..protocol.disk import FileFormatError, read_json
 from ..protocol.fields import Fields
+from ..residency import Networks
 from .base import Autoencoder, LoadedPreset, Preset, PresetError
 
 TINY = "tiny"
@@ -67,4 +68,6 @@ def load_tiny(preset: Preset, folder: Path, device: Device) -> LoadedPreset:
     codec = codec.to(device.torch_device).requires_grad_(False)
     completion = completion.to(device.torch_device).set_dtype(device.dtype).requires_grad_(False)
     autoencoder = Autoencoder(codec, digest)
-    return LoadedPreset(preset, dit, lambda quality: autoencoder, completion, lambda prompt: None, device)
+    return LoadedPreset(
+        preset, dit, lambda quality: autoencoder, completion, lambda prompt: None, device, Networks(device)
+    )
