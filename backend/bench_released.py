@@ -34,6 +34,7 @@ from .model.accelerate import AccelerationError, Accelerator, dtype_of
 from .presets import Autoencoder, LoadedPreset, Preset, PresetError, Presets
 from .presets.released import RELEASED
 from .protocol.blocks import block_size, block_span
+from .residency import Networks
 from .service import camera_block
 from .session import Session, SessionError
 from .world import World
@@ -247,7 +248,13 @@ def _random(setting: Setting, device: Device) -> LoadedPreset:
         text = dit.encode_text(embedding)
     described = Preset(released.id, released.label, released.width, released.height, 16, True, True, False)
     return LoadedPreset(
-        described, dit, lambda quality: Autoencoder(codec, "random"), None, lambda prompt: text, device
+        described,
+        dit,
+        lambda quality: Autoencoder(codec, "random"),
+        None,
+        lambda prompt: text,
+        device,
+        Networks(device),
     )
 
 

@@ -11,7 +11,8 @@ this happens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -24,21 +25,24 @@ from .plan import USES, Part, Plan
 
 
 class Weights:
-    """Some tensors of a network, on the device or in the host's memory. One object for all sessions that use them."""
+    """Some tensors of a network, on the device or in the host's memory. One object for all sessions that use them.
 
-    def __init__(self, tensors: Iterable[Tensor], device: Device) -> None:
+    They are asked for when they are moved: until then layers may be joined or exchanged.
+    """
+
+    def __init__(self, tensors: Callable[[], list[Tensor]], device: Device) -> None:
         self._device = device
-        self._tensors = list(tensors)
+        self._tensors = tensors
         self._host: list[Tensor] | None = None
-        self._here = all(tensor.device.type == device.torch_device.type for tensor in self._tensors)
+        self._here = all(tensor.device.type == device.torch_device.type for tensor in tensors())
         if not self._here:
-            self._host = [device.store(tensor.data) for tensor in self._tensors]
+            self._host = [device.store(tensor.data) for tensor in tensors()]
             self._point_at(self._host)
 
     @property
     def bytes_here(self) -> int:
         """Bytes that they take on the device now."""
-        return sum(tensor.nbytes for tensor in self._tensors) if self._here else 0
+        return sum(tensor.nbytes for tensor in self._tensors()) if self._here else 0
 
     def arrive(self) -> None:
         """Be on the device."""
@@ -57,12 +61,12 @@ class Weights:
         if self._here:
             if self._host is None:
                 with torch.inference_mode(False):
-                    self._host = [self._device.store(tensor.data) for tensor in self._tensors]
+                    self._host = [self._device.store(tensor.data) for tensor in self._tensors()]
             self._point_at(self._host)
             self._here = False
 
     def _point_at(self, places: list[Tensor]) -> None:
-        for tensor, place in zip(self._tensors, places, strict=True):
+        for tensor, place in zip(self._tensors(), places, strict=True):
             tensor.data = place
 
 
@@ -80,18 +84,20 @@ class Networks:
             return [part for codec in both if isinstance(codec, nn.Module) for part in self.weights(codec)]
         if network not in self._weights:
             layers = list(network.blocks) if isinstance(network, CausalDiT) else []
-            within = [[*layer.parameters(), *layer.buffers()] for layer in layers]
-            inside = {id(tensor) for tensors in within for tensor in tensors}
-            outside = [
-                tensor for tensor in (*network.parameters(), *network.buffers()) if id(tensor) not in inside
-            ]
-            self._weights[network] = [Weights(tensors, self._device) for tensors in (outside, *within)]
+            parts = [partial(_outside, network, layers), *(partial(_outside, layer, []) for layer in layers)]
+            self._weights[network] = [Weights(part, self._device) for part in parts]
         return self._weights[network]
 
     @property
     def bytes_here(self) -> int:
         """Bytes that all of them take on the device now."""
         return sum(part.bytes_here for parts in self._weights.values() for part in parts)
+
+
+def _outside(network: nn.Module, layers: list[nn.Module]) -> list[Tensor]:
+    """The tensors of a network that are in none of its layers."""
+    inside = {id(tensor) for layer in layers for tensor in (*layer.parameters(), *layer.buffers())}
+    return [tensor for tensor in (*network.parameters(), *network.buffers()) if id(tensor) not in inside]
 
 
 class Residency:

@@ -205,8 +205,8 @@ class CausalDiT(nn.Module):
 
         `state_dict` has other names than a weight file from here on. No more memory is taken than one layer's.
         """
-        for block in self._layers():
-            block.self_attn.fuse()
+        for block in self.blocks:
+            block.self_attn.fuse()  # type: ignore[operator,union-attr]
 
     def encode_text(self, text: Tensor) -> list[KeyValue]:
         """Keys and values of a prompt's embedding (B, text_len, text_dim) in every layer; once a prompt."""
