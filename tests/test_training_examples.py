@@ -34,9 +34,11 @@ def sequence(dynamic: bool = False, length: int = 21) -> Sequence:
 def test_a_still_camera_gives_latents_that_stand_still(preset):
     example = draw_still_example(sequence(length=5), np.random.default_rng(1))
     assert len(example.truth) == 1
-    latents = encode_example(example, preset.codec, preset.completion)
+    latents = encode_example(example, preset.autoencoder("final").codec, preset.completion)
     moving = encode_example(
-        draw_example(sequence(), np.random.default_rng(1)), preset.codec, preset.completion
+        draw_example(sequence(), np.random.default_rng(1)),
+        preset.autoencoder("final").codec,
+        preset.completion,
     )
     for name, tensor in latents.items():
         assert tensor.shape == moving[name].shape
@@ -56,12 +58,12 @@ def test_still_examples_are_made_of_still_scenes_only(preset, tmp_path):
             dynamic=np.array(dynamic),
         )
     files = sorted(tmp_path.glob("*.npz"))
-    prepare(files, preset.codec, preset.completion, tmp_path / "out", 2, still=True)
+    prepare(files, preset.autoencoder("final").codec, preset.completion, tmp_path / "out", 2, still=True)
     made = sorted((tmp_path / "out").iterdir())
     assert [path.name for path in made] == [f"{tmp_path.name}_quiet_still{n}.safetensors" for n in range(2)]
     first = made[0].read_bytes()
     made[0].unlink()
-    prepare(files, preset.codec, preset.completion, tmp_path / "out", 2, still=True)
+    prepare(files, preset.autoencoder("final").codec, preset.completion, tmp_path / "out", 2, still=True)
     assert made[0].read_bytes() == first
 
 
