@@ -330,16 +330,22 @@ def backend_python(folder):
     assert bpy.ops.inspatio.generate() == {"FINISHED"}
 
 
-@case
-def killed_backend(folder):
-    """SIGKILL in the middle: frames are kept, and Continue gives the frames of an unbroken run."""
-    scene = saved_scene(folder)
-    assert bpy.ops.inspatio.generate() == {"FINISHED"}
+def killed_in_the_middle(scene):
+    """Begin a take and end its backend by SIGKILL; the runtime, and how far the take had come."""
     runtime, progress = begin(scene)
     pump(runtime, lambda: progress.frames_done >= 21)
     os.kill(runtime.worker.backend.ready.pid, signal.SIGKILL)
     pump(runtime, lambda: not runtime.busy)
     assert progress.state == "failed", progress.line()
+    return runtime, progress
+
+
+@case
+def killed_backend(folder):
+    """SIGKILL in the middle: frames are kept, and Continue gives the frames of an unbroken run."""
+    scene = saved_scene(folder)
+    assert bpy.ops.inspatio.generate() == {"FINISHED"}
+    _, progress = killed_in_the_middle(scene)
     assert "frames are kept" in progress.message, progress.message
     assert len(frames_of(progress.folder)) >= 21
     assert bpy.ops.inspatio.continue_take(number=2) == {"FINISHED"}
@@ -353,11 +359,7 @@ def killed_without_states(folder):
     """As killed_backend, of a preset whose state is too large to be kept: Continue catches up first."""
     scene = saved_scene(folder)
     assert bpy.ops.inspatio.generate() == {"FINISHED"}
-    runtime, progress = begin(scene)
-    pump(runtime, lambda: progress.frames_done >= 21)
-    os.kill(runtime.worker.backend.ready.pid, signal.SIGKILL)
-    pump(runtime, lambda: not runtime.busy)
-    assert progress.state == "failed", progress.line()
+    runtime, progress = killed_in_the_middle(scene)
     kept = frames_of(progress.folder)
     assert len(kept) >= 21 and not list(progress.folder.glob("state_*"))
     take = part("inspatio_blender.takes").list_takes(scene, None)[0]
