@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import numpy as np
@@ -59,38 +60,50 @@ def read_frames(
 
     Nothing is decoded before the file claims the right size and count. Only MP4 is opened, which names no other file.
     """
-    damaged = f"{name} is damaged or cut short."
-    try:
-        with open(path, "rb") as file, av.open(file, "r", format="mp4") as container:
-            if not container.streams.video:
-                raise SceneFolderError(f"{name} holds no video.")
-            stream = container.streams.video[0]
-            found = stream.codec_context.width, stream.codec_context.height
-            if found != (width, height):
-                raise SceneFolderError(
-                    f"{name} is {found[0]}x{found[1]} pixels, the scene is {width}x{height}."
-                )
-            if stream.frames and stream.frames != frames:
-                raise SceneFolderError(f"{name} has {stream.frames} frames, the scene has {frames}.")
-            if lossless and stream.codec_context.pix_fmt != "gbrp":
-                raise SceneFolderError(
-                    f"{name} is not lossless RGB ({stream.codec_context.pix_fmt}): its depth is lost."
-                )
-            stream.thread_type = "AUTO"
-            done = 0
-            for packet in container.demux(stream):
-                if packet.is_corrupt:
-                    raise SceneFolderError(damaged)
-                for frame in packet.decode():
-                    if frame.is_corrupt or (frame.width, frame.height) != (width, height):
-                        raise SceneFolderError(damaged)
-                    yield frame
-                    done += 1
-                    if done == wanted:
-                        return
-        raise SceneFolderError(f"{name} ends after {done} of {wanted} frames: it is damaged or cut short.")
-    except av.FFmpegError:
-        raise SceneFolderError(damaged) from None
+    done = 0
+    with open(path, "rb") as file:
+        try:
+            for frame in _decoded(file, name, frames, width, height, lossless):
+                yield frame
+                done += 1
+                if done == wanted:
+                    return
+        except (
+            av.FFmpegError,
+            OSError,
+        ):  # OSError: FFmpeg seeks to where a table says that there is something
+            pass
+    ends = f" after {done} of {wanted} frames" if done else ""
+    raise SceneFolderError(f"{name} is damaged or cut short{ends}.")
+
+
+def _decoded(
+    file: BinaryIO, name: str, frames: int, width: int, height: int, lossless: bool
+) -> Iterator[av.VideoFrame]:
+    """The frames of a movie until it ends or is damaged."""
+    with av.open(file, "r", format="mp4") as container:
+        if not container.streams.video:
+            raise SceneFolderError(f"{name} holds no video.")
+        stream = container.streams.video[0]
+        codec = stream.codec_context
+        if (codec.width, codec.height) != (width, height):
+            raise SceneFolderError(
+                f"{name} is {codec.width}x{codec.height} pixels, the scene is {width}x{height}."
+            )
+        if stream.frames and stream.frames != frames:
+            raise SceneFolderError(f"{name} has {stream.frames} frames, the scene has {frames}.")
+        stream.thread_type = "AUTO"
+        for packet in container.demux(stream):
+            if packet.is_corrupt:
+                return
+            for frame in packet.decode():
+                if frame.is_corrupt or (frame.width, frame.height) != (width, height):
+                    return
+                if lossless and frame.format.name != "gbrp":
+                    raise SceneFolderError(
+                        f"{name} is {frame.format.name}, not lossless RGB: its depth is lost."
+                    )
+                yield frame
 
 
 def _plane(frame: av.VideoFrame, index: int) -> np.ndarray:

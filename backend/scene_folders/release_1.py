@@ -55,7 +55,7 @@ def read(folder: Folder, trajectory: Path | None = None) -> Scene:
         raise SceneFolderError(f"images holds {count} pictures: at most {MAX_VIEWS} can be imported.")
     width, height = png_file_size(folder, colours[0])
     check_size(count, width, height)
-    intrinsics = _lens(folder, width, height)
+    intrinsics = np.repeat(_lens(folder, width, height), count, axis=0)
     poses = _poses(folder, count)
     check_source(intrinsics, poses, INTRINSICS_FILE, EXTRINSICS_FILE)
     try:
@@ -75,7 +75,7 @@ def read(folder: Folder, trajectory: Path | None = None) -> Scene:
         FPS,
         width,
         height,
-        np.repeat(intrinsics, count, axis=0),
+        intrinsics,
         world_to_camera,
         target.numpy(),
         partial(_pictures, folder, colours, depths, width, height, decoder),
