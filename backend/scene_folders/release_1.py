@@ -25,7 +25,7 @@ from ..pictures import encode_png
 from ..protocol.files import MAX_VIEWS
 from ..trajectory import TrajectoryError, read_orbit, write_orbit
 from ..world import check_size
-from .depth import DepthRange, encode_depth_png
+from .depth import DepthRange
 from .folder import Folder, SceneFolderError
 from .numbers import BYTES_A_NUMBER, check_source, numbers, row
 from .release_1_5 import png_file_size, read_colour, read_depth
@@ -180,7 +180,7 @@ def write(scene: Scene, folder: Path, show: Show) -> list[str]:
 def _write_view(picture: Picture, depth_range: DepthRange, folder: Path, index: int) -> None:
     (folder / f"images/{index:06d}.png").write_bytes(encode_png(picture.colour()))
     codes = depth_range.encoded(picture.depth())
-    (folder / f"depth/{index:06d}.png").write_bytes(encode_depth_png(codes))
+    (folder / f"depth/{index:06d}.png").write_bytes(encode_png(codes))
 
 
 def _lens_lost(scene: Scene) -> list[str]:

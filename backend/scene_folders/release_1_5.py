@@ -34,7 +34,7 @@ from ..protocol.fields import Fields
 from ..protocol.files import MAX_FRAMES, MAX_VIEWS
 from ..trajectory import TrajectoryError, read_world_to_camera
 from ..world import check_size
-from .depth import DepthRange, decode_depth_png, encode_depth_png
+from .depth import DepthRange, decode_depth_png
 from .film import colour_picture, depth_codes, depth_picture, film, read_frames
 from .folder import Folder, SceneFolderError
 from .numbers import BYTES_A_NUMBER, check_source, matrices, rows
@@ -270,7 +270,7 @@ def _write_images(scene: Scene, folder: Path, depth_range: DepthRange, views: in
     for index, picture in enumerate(pictures):
         (folder / f"input/view_{index:02d}.png").write_bytes(encode_png(picture.colour()))
         codes = depth_range.encoded(picture.depth())
-        (folder / "depth" / _depth_name(index, views)).write_bytes(encode_depth_png(codes))
+        (folder / "depth" / _depth_name(index, views)).write_bytes(encode_png(codes))
 
 
 def _write_video(scene: Scene, folder: Path, depth_range: DepthRange, count: int, show: Show) -> None:
