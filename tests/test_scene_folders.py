@@ -337,6 +337,7 @@ BAD_IMAGES: list[tuple[Callable[[Path], object], str]] = [
     (lambda f: cv2.imwrite(str(f / "depth/depth.png"), picture(*SMALL)), "must be a grey PNG of 16 bits"),
     (lambda f: cv2.imwrite(str(f / "depth/depth.png"), scene_codes(32, 24)), "depth.png is 32x24 pixels"),
     (lambda f: (f / "input/prompt.txt").write_bytes(b"\xff\xfe\xff"), "not a text in UTF-8"),
+    (_change("input/prompt.txt", "so " * 4000), "prompt.txt has 11999 letters"),
     (_replace_by_link("depth"), "depth/source_intrinsics.txt is a link"),
     (_replace_by_link("input/view_00.png"), "input/view_00.png is a link"),
     (_replace_by_link("scene.json"), "scene.json is a link"),
@@ -344,6 +345,7 @@ BAD_IMAGES: list[tuple[Callable[[Path], object], str]] = [
 ]
 BAD_VIDEOS: list[tuple[Callable[[Path], object], str]] = [
     (lambda f: describe(f, views=20), "a video has a view a frame"),
+    (lambda f: (f / "depth").rename(f / "away"), "has no depth yet"),
     (lambda f: (f / "depth/depth.mp4").unlink(), "depth/depth.mp4 is missing"),
     (_cut("input/video.mp4", 0.6), "input/video.mp4 is damaged or cut short"),
     (_cut("depth/depth.mp4", 0.9), "depth/depth.mp4 is damaged or cut short"),

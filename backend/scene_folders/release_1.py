@@ -154,8 +154,8 @@ def write(scene: Scene, folder: Path, show: Show) -> list[str]:
         raise SceneFolderError(
             "The first view shows only sky: version 1 measures the camera's path by its depth."
         )
-    maps = in_order(picture.depth for picture in (pictures if scene.kind == "moving" else pictures[:1]))
-    depth_range = DepthRange.over(maps)
+    with in_order(item.depth for item in (pictures if scene.kind == "moving" else pictures[:1])) as maps:
+        depth_range = DepthRange.over(maps)
     # What the trajectory is measured by is the depth as it will be read.
     foreground = float(depth_range.decoder()[depth_range.encoded(near.min(keepdims=True))].min())
     text = write_orbit(torch.from_numpy(scene.target_world_to_camera), foreground)
@@ -172,8 +172,9 @@ def write(scene: Scene, folder: Path, show: Show) -> list[str]:
     (folder / "images").mkdir()
     (folder / "depth").mkdir()
     jobs = (partial(_write_view, item, depth_range, folder, index) for index, item in enumerate(pictures))
-    for number, _ in enumerate(in_order(jobs), start=1):
-        show(f"Wrote {number} of {frames} frames", number / frames)
+    with in_order(jobs) as written:
+        for number, _ in enumerate(written, start=1):
+            show(f"Wrote {number} of {frames} frames", number / frames)
     return lost
 
 

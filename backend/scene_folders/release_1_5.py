@@ -53,6 +53,10 @@ def read(folder: Folder) -> Scene:
     content = _read_description(folder)
     kind, views, frames, valid = content["kind"], content["views"], content["frames"], content["valid_frames"]
     width, height = content["width"], content["height"]
+    if not folder.has("depth"):
+        raise SceneFolderError(
+            f"{folder.root} has no depth yet: let the release estimate it (it writes the folder depth), then try again."
+        )
     check_size(views, width, height)
     intrinsics = matrices(folder, "depth/source_intrinsics.txt", views, 3)
     world_to_camera = matrices(folder, "depth/source_tcw.txt", views, 4)
@@ -226,9 +230,8 @@ def write(scene: Scene, folder: Path, show: Show) -> list[str]:
         )
     (folder / "input").mkdir()
     (folder / "depth").mkdir()
-    depth_range = DepthRange.over(
-        _told(in_order(picture.depth for picture in scene.pictures()), len(scene.intrinsics), show)
-    )
+    with in_order(picture.depth for picture in scene.pictures()) as maps:
+        depth_range = DepthRange.over(_told(maps, len(scene.intrinsics), show))
     lost += depth_range.lost()
     description = {
         "output_id": output_id,
@@ -279,8 +282,8 @@ def _write_video(scene: Scene, folder: Path, depth_range: DepthRange, count: int
     with (
         film(folder / "input/video.mp4", *size) as add_colour,
         film(folder / "depth/depth.mp4", *size) as add_depth,
+        in_order(partial(_video_frame, picture, depth_range) for picture in scene.pictures()) as made,
     ):
-        made = in_order(partial(_video_frame, picture, depth_range) for picture in scene.pictures())
         for number, (colour, depth) in enumerate(made, start=1):
             # The last frame fills up what is missing of the last block.
             for _ in range(1 if number < valid else 1 + count - valid):
