@@ -38,6 +38,7 @@ from backend.protocol.cameras import Cameras
 from backend.protocol.files import Reference, Shot, View, read_reference, read_shot, read_take
 from backend.scene_folders import SceneFolderError, export_scene, import_scene
 from backend.shots import generate_shot
+from backend.trajectory import read_orbit
 from backend.world import World, load_world
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -494,6 +495,25 @@ def test_bad_version_1_folders_are_refused(
     with pytest.raises(SceneFolderError, match=said):
         import_scene(tmp_path / "scene", tmp_path / "shot")
     assert not any("shot" in name for name in os.listdir(tmp_path))
+
+
+@pytest.mark.usefixtures("small")
+def test_stills_go_to_version_1_as_a_video_of_the_first(tmp_path: Path) -> None:
+    write_reference(tmp_path / "shot/reference", *SMALL, "stills", views=2)
+    orbit = read_orbit(EASED, 14, 3.0).reshape(-1, 16).tolist()  # The box stands at 3.
+    cameras = replace(move(14, *SMALL), world_to_camera=tuple(map(tuple, orbit)))
+    shot = Shot("Shot", "tiny", 1, *SMALL, cameras, fps=25.0)
+    (tmp_path / "shot/shot.json").write_text(json.dumps(shot.to_json()))
+    said = export_scene(tmp_path / "shot", tmp_path / "scene", version="1")
+    assert len(said) == 3
+    assert any("25 a second" in sentence for sentence in said)
+    assert any("of 2 stills, the first is kept" in sentence for sentence in said)
+    assert any("Sky becomes a surface" in sentence for sentence in said)
+    assert (tmp_path / "scene/trajectory.txt").read_text() == "0 -4 -11 -15\n0 30\n1\n"
+    import_scene(tmp_path / "scene", tmp_path / "again")
+    assert np.abs(_poses(tmp_path / "again").reshape(-1, 16) - orbit).max() < 1e-6
+    found, given_world = _world(tmp_path / "again"), _world(tmp_path / "shot")
+    assert torch.equal(found.colour[13], given_world.colour[0])
 
 
 @pytest.mark.usefixtures("small")
