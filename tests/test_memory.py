@@ -43,7 +43,9 @@ class FakeGreedySession(FakeSession):
         self.plan = preset.plan
         self.plans.append(preset.plan)
 
-    def step(self, cameras: CameraBlock, cancelled: object = None) -> Block:
+    def step(
+        self, cameras: CameraBlock, cancelled: object = None, following: CameraBlock | None = None
+    ) -> Block:
         if self.next_block and self.plan not in self.enough:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB.")
         return super().step(cameras)
