@@ -95,9 +95,9 @@ def _resolve(platform: str, python: str) -> dict[str, Pin]:
             "--output-file": str(lock),
         }
         words = [word for option in options.items() for word in option]
+        words += ["pyproject.toml", "--extra", "world", "--extra", "fp8"]
         subprocess.run(
-            ["uv", "pip", "compile", "--quiet", "--no-config", *words]
-            + ["pyproject.toml", "--extra", "world", "--extra", "fp8"],
+            ["uv", "pip", "compile", "--quiet", "--no-config", *words],
             cwd=ROOT,
             env={**os.environ, "MACOSX_DEPLOYMENT_TARGET": MACOS},
             check=True,
