@@ -118,6 +118,11 @@ def _parser() -> argparse.ArgumentParser:
     released.add_argument(
         "--compile", action=argparse.BooleanOptionalAction, help="compile layers (default: on a GPU)"
     )
+    released.add_argument(
+        "--ahead",
+        action=argparse.BooleanOptionalAction,
+        help="prepare the next block beside this one (default: on a GPU)",
+    )
     released.add_argument("--compiled", type=Path, help="folder where compiled layers are kept")
     released.add_argument(
         "--count", action="store_true", help="only count, and say what that takes on an H100 at least"
@@ -381,6 +386,7 @@ def _stages(parsed: argparse.Namespace) -> str:
         parsed.precision,
         parsed.compile,
         parsed.random_weights,
+        parsed.ahead,
     )
     if parsed.count:
         return count(setting)
