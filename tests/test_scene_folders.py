@@ -64,9 +64,9 @@ def _poses(folder: Path) -> np.ndarray:
     ("kind", "views", "ours"), [("image", 1, "still"), ("image", 4, "stills"), ("video", 0, "moving")]
 )
 def test_a_scene_folder_becomes_a_shot_folder(tmp_path: Path, kind: str, views: int, ours: str) -> None:
-    write_scene(tmp_path / "scene", kind, views)
-    out = tmp_path / "ein Böser Name" / "shot"
-    import_scene(tmp_path / "scene", out)
+    write_scene(tmp_path / "Szene für alle", kind, views)
+    out = tmp_path / "böser Name" / "shot"
+    import_scene(tmp_path / "Szene für alle", out)
     shot, world = read_shot(out), _world(out)
     assert (shot.name, shot.prompt, shot.fps) == ("two_tables", "Ein Tisch für zwei", 15.0)
     assert (shot.width, shot.height) == SMALL
@@ -246,6 +246,21 @@ def test_what_is_lost_is_said(tmp_path: Path) -> None:
     assert any("coarse for what is near (0.2)" in sentence for sentence in lost(shot, 7))
     write_reference(tmp_path / "plain/reference", *SMALL, "moving", views=30)
     assert any("16 of the reference's 30 views" in sentence for sentence in lost(shot, 8))
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("hole", [False, True])
+def test_sky_alone_has_a_place(tmp_path: Path, hole: bool) -> None:
+    write_shot(tmp_path / "shot")
+    depth = np.full((48, 64), np.inf, np.float32)
+    depth[:9] = 0 if hole else np.inf
+    write_depth(tmp_path / "shot/reference/view_0000.npy", depth)
+    assert (
+        "Sky becomes a surface at a depth of 1000:" in export_scene(tmp_path / "shot", tmp_path / "scene")[0]
+    )
+    import_scene(tmp_path / "scene", tmp_path / "again")
+    assert _world(tmp_path / "again").depth[0, :9].unique().tolist() == [0.0 if hole else 1000.0]
+    assert _world(tmp_path / "again").depth[0, 9:].unique().tolist() == [1000.0]
 
 
 def test_a_reference_of_another_size_is_brought_to_the_release_s(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ class DepthRange:
             beyond = bool(np.isinf(depth).any())
             empty, sky = empty or bool((depth == 0).any()), sky or beyond
         if not farthest:
-            nearest = farthest = SKY_ALONE
+            return DepthRange(0.0 if empty else SKY_ALONE, SKY_ALONE, sky, SKY_ALONE)
         high = max(FAR[0] * farthest, FAR[1] * nearest) if sky else farthest
         return DepthRange(0.0 if empty else nearest, float(np.float32(min(high, SKY / 2))), sky, nearest)
 

@@ -63,7 +63,7 @@ def _names(index: int) -> tuple[str, str]:
 
 
 def _write_view(picture: Picture, folder: Path, index: int) -> None:
-    """Depth is written as it is: packed as EXR it would take half the room and ten times as long."""
+    """Depth is written as it is: packed as EXR it would take a third of the room and 25 times as long."""
     colour, depth = _names(index)
     (folder / colour).write_bytes(encode_png(picture.colour()))
     np.save(folder / depth, picture.depth().astype("<f4", copy=False))
