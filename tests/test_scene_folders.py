@@ -20,7 +20,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reference import cases
-from references import lens, move, picture, write_depth, write_reference, write_shot
+from references import depth_map, lens, move, picture, write_depth, write_reference, write_shot
 from release_folders import (
     HIGH,
     describe,
@@ -515,12 +515,16 @@ def test_bad_version_1_folders_are_refused(
 @pytest.mark.usefixtures("small")
 def test_stills_go_to_version_1_as_a_video_of_the_first(tmp_path: Path) -> None:
     write_reference(tmp_path / "shot/reference", *SMALL, "stills", views=2)
+    hole = depth_map(*SMALL)
+    hole[-3:] = 0
+    write_depth(tmp_path / "shot/reference/view_0000.npy", hole)
     orbit = read_orbit(EASED, 14, 3.0).reshape(-1, 16).tolist()  # The box stands at 3.
     cameras = replace(move(14, *SMALL), world_to_camera=tuple(map(tuple, orbit)))
     shot = Shot("Shot", "tiny", 1, *SMALL, cameras, fps=25.0)
     (tmp_path / "shot/shot.json").write_text(json.dumps(shot.to_json()))
     said = export_scene(tmp_path / "shot", tmp_path / "scene", version="1")
-    assert len(said) == 3
+    assert len(said) == 4
+    assert any("without depth: the release" in sentence for sentence in said)
     assert any("25 a second" in sentence for sentence in said)
     assert any("of 2 stills, the first is kept" in sentence for sentence in said)
     assert any("Sky becomes a surface" in sentence for sentence in said)

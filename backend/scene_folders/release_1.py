@@ -160,6 +160,11 @@ def write(scene: Scene, folder: Path, show: Show) -> list[str]:
     foreground = float(depth_range.decoder()[depth_range.encoded(near.min(keepdims=True))].min())
     text = write_orbit(torch.from_numpy(scene.target_world_to_camera), foreground)
     lost += depth_range.lost()
+    if not first.all():
+        lost.append(
+            "The first view has pixels without depth: the release takes them for the nearest, at 0, and will only "
+            "turn the camera, not move it."
+        )
     texts = {
         TRAJECTORY_FILE: text,
         INTRINSICS_FILE: _brackets(scene.intrinsics[0]),
