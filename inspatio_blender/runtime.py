@@ -47,6 +47,8 @@ class Runtime:
         """The take that is being made, or the last one."""
         self.capturing: float | None = None
         """The share of a reference that is captured, while the window does so."""
+        self.working: tuple[str, float] | None = None
+        """What an operator does in steps in the window, and the share that is done."""
         self.backend_status: dict | None = None
         self.backend_message = ""
         self.backend_starting = False

@@ -1,0 +1,105 @@
+"""Operators whose work is done in steps, so that the window lives: a progress bar, and Esc between two of them.
+
+class INSPATIO_OT_something(Stepwise, bpy.types.Operator):
+    title = "Doing something"
+    errors = (SomethingError,)          what is the user's to hear; each is one sentence
+    def steps(self, context):           a generator: the share that is done, or None while it waits for others
+    def done(self, context, result):    what the generator returned, when all is well
+"""
+
+import time
+
+from ..inspatio_blender import driver
+from ..inspatio_blender.terminal import ProgressLine
+
+TICK_S = 0.03
+WAIT_S = 0.02
+
+
+class Stepwise:
+    """In the window a few steps a tick; from scripts and in background to the end."""
+
+    title = ""
+    errors: tuple[type[Exception], ...] = ()
+
+    @classmethod
+    def poll(cls, _context):
+        working = driver.get().working
+        if working is not None:
+            cls.poll_message_set(f"{working[0]}: wait for it, or press Esc over the window")
+            return False
+        return True
+
+    def execute(self, context):
+        line = ProgressLine()
+        share = 0.0
+        try:
+            steps = self.steps(context)
+            while True:
+                step = next(steps)
+                if step is None:
+                    time.sleep(WAIT_S)
+                    continue
+                share = step
+                line.tell(f"{self.title[:1].lower()}{self.title[1:]}, {share:.0%}")
+        except StopIteration as end:
+            line.close()
+            self.done(context, end.value)
+            return {"FINISHED"}
+        except self.errors as error:
+            return self.fail(error)
+
+    def invoke(self, context, _event):
+        return self.begin(context)
+
+    def begin(self, context):
+        """Begin the modal part."""
+        self._steps = self.steps(context)
+        self._timer = context.window_manager.event_timer_add(TICK_S, window=context.window)
+        driver.get().working = (self.title, 0.0)
+        context.window_manager.progress_begin(0, 100)
+        context.window_manager.modal_handler_add(self)
+        context.workspace.status_text_set(f"{self.title}: Esc cancels")
+        driver.redraw()
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context, event):
+        if event.type == "ESC" and event.value == "PRESS":
+            self.cancel(context)
+            self.report({"INFO"}, f"{self.title}: cancelled")
+            return {"CANCELLED"}
+        if event.type != "TIMER":
+            return {"RUNNING_MODAL"}
+        until = time.monotonic() + TICK_S
+        try:
+            while time.monotonic() < until:
+                share = next(self._steps)
+                if share is None:
+                    break
+                driver.get().working = (self.title, share)
+                context.window_manager.progress_update(100 * share)
+            driver.redraw()
+        except StopIteration as end:
+            self.cancel(context)
+            self.done(context, end.value)
+            return {"FINISHED"}
+        except self.errors as error:
+            self.cancel(context)
+            return self.fail(error)
+        except Exception:
+            self.cancel(context)  # Or nothing of ours could be begun any more until Blender is started anew.
+            raise
+        return {"RUNNING_MODAL"}
+
+    def cancel(self, context):
+        """Also Blender ends the operator, for example to load a file."""
+        self._steps.close()
+        driver.get().working = None
+        context.window_manager.event_timer_remove(self._timer)
+        context.window_manager.progress_end()
+        context.workspace.status_text_set(None)
+        driver.redraw()
+
+    def fail(self, error):
+        self.report({"ERROR"}, str(error))
+        return {"CANCELLED"}
