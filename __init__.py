@@ -4,7 +4,7 @@
 def _modules():
     """Every module with something to register, in the order that lets each find what it needs."""
     from .inspatio_blender import driver, listing, preferences, settings
-    from .operators import backend, capture, colour, export, generate, setting_up, takes, world
+    from .operators import backend, capture, colour, export, generate, scene_folder, setting_up, takes, world
     from .panels import backend as backend_panel
     from .panels import preferences as preferences_page
     from .panels import reference, shot
@@ -21,6 +21,7 @@ def _modules():
         world,
         generate,
         export,
+        scene_folder,
         takes,
         backend,
         setting_up,

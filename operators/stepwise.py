@@ -1,15 +1,22 @@
 """Operators whose work is done in steps, so that the window lives: a progress bar, and Esc between two of them.
 
-class INSPATIO_OT_something(Stepwise, bpy.types.Operator):
-    title = "Doing something"
-    errors = (SomethingError,)          what is the user's to hear; each is one sentence
-    def steps(self, context):           a generator: the share that is done, or None while it waits for others
-    def done(self, context, result):    what the generator returned, when all is well
+    class INSPATIO_OT_something(Stepwise, bpy.types.Operator):
+        title = "Doing something"
+        errors = (SomethingError,)          what is the user's to hear; each is one sentence
+        def steps(self, context):           a generator: the share that is done, or None while it waits for others
+        def done(self, context, result):    what the generator returned, when all is well
+
+`InFolder` asks for a folder first; `task_steps` makes steps of a task.
 """
 
+import os
 import time
+from pathlib import Path
+
+import bpy
 
 from ..inspatio_blender import driver
+from ..inspatio_blender.shots import UserError
 from ..inspatio_blender.terminal import ProgressLine
 
 TICK_S = 0.03
@@ -43,11 +50,13 @@ class Stepwise:
                 share = step
                 line.tell(f"{self.title[:1].lower()}{self.title[1:]}, {share:.0%}")
         except StopIteration as end:
-            line.close()
-            self.done(context, end.value)
-            return {"FINISHED"}
+            result = end.value
         except self.errors as error:
             return self.fail(error)
+        finally:
+            line.close()
+        self.done(context, result)
+        return {"FINISHED"}
 
     def invoke(self, context, _event):
         return self.begin(context)
@@ -103,3 +112,74 @@ class Stepwise:
     def fail(self, error):
         self.report({"ERROR"}, str(error))
         return {"CANCELLED"}
+
+
+class InFolder(Stepwise):
+    """One that asks for a folder in Blender's file browser first."""
+
+    directory: bpy.props.StringProperty(name="Folder", subtype="DIR_PATH")
+    filter_folder: bpy.props.BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
+    chosen: bpy.props.BoolProperty(
+        name="Chosen", description="Don't ask for the folder", options={"HIDDEN", "SKIP_SAVE"}
+    )
+    _asked = False
+
+    def check(self, context):
+        """What is wrong is said before a folder is asked for, by one of `errors`."""
+
+    def invoke(self, context, _event):
+        try:
+            self.check(context)
+        except self.errors as error:
+            return self.fail(error)
+        if self.chosen:
+            return self.begin(context)
+        self._asked = True
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, context):
+        if not self._asked:
+            return super().execute(context)
+        # The file browser is done: on to the modal part.
+        module, name = type(self).bl_idname.split(".")
+        operator = getattr(getattr(bpy.ops, module), name)
+        return operator("INVOKE_DEFAULT", directory=self.directory, chosen=True)
+
+    def cancel(self, context):
+        if not self._asked:  # Else there is nothing but a file browser.
+            super().cancel(context)
+
+    def folder(self):
+        """The folder that was chosen. Raises UserError."""
+        if not self.directory:
+            raise UserError("No folder is named: give one as “directory”")
+        return Path(os.path.abspath(bpy.path.abspath(self.directory)))
+
+
+def task_steps(task):
+    """See a task to its end: yields the share that is done, and None to wait; returns what it has to say.
+
+    Raises UserError with what went wrong. Closing it cancels the task.
+    """
+    try:
+        while task.running:
+            yield task.factor or 0.0
+            yield None
+    finally:
+        task.cancel()
+    if task.state != "finished":
+        raise UserError(task.message)
+    return task.message
+
+
+def shares(steps, first, last):
+    """The steps of a part of the whole, whose shares run from `first` to `last`."""
+    try:
+        while True:
+            share = next(steps)
+            yield None if share is None else first + (last - first) * share
+    except StopIteration as end:
+        return end.value
+    finally:
+        steps.close()

@@ -30,6 +30,7 @@ class INSPATIO_PT_world(Tab, bpy.types.Panel):
         row.operator("inspatio.show_world", icon="HIDE_OFF")
         if world.collections(context.scene):
             row.operator("inspatio.hide_world", icon="X", text="")
+        layout.operator("inspatio.import_scene_folder", icon="IMPORT")
 
 
 def register():
