@@ -320,4 +320,4 @@ def _fit_to_world(cameras: Sequence[bpy.types.Object], shown: world.Shown) -> No
     for camera in cameras:
         camera.data.clip_start = min(0.1, shown.near / 10)
         camera.data.clip_end = max(100.0, 10 * shown.far)
-        camera.data.display_size = shown.near / 4
+        camera.data.display_size = shown.near / 8

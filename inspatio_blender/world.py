@@ -27,6 +27,9 @@ NAME = "InSpatio World"
 COLOUR = "Color"
 SPREAD_VIEWS = 5
 """So many views of a moving reference are shown together."""
+PULL = 0.997
+"""The world is drawn so much nearer to the camera that has seen it, or it would flicker through what it was captured
+from, which lies in the same place."""
 PIECE_FACES = 40_000
 """Largest mesh that is made in one step: a few hundredths of a second."""
 
@@ -85,7 +88,7 @@ def show_steps(scene: bpy.types.Scene, folder: Path, asked: Wish) -> Generator[f
         raise WorldError(str(error)) from None
     views = chosen_views(reference, asked.frame)
     asked = Wish(asked.form, max(4, asked.vertices // len(views)), asked.frame)
-    meshes: list[bpy.types.Mesh] = []
+    meshes: list[tuple[bpy.types.Mesh, View]] = []
     near, far = np.inf, 0.0
     threads = ThreadPoolExecutor(max_workers=1)
     try:
@@ -96,18 +99,18 @@ def show_steps(scene: bpy.types.Scene, folder: Path, asked: Wish) -> Generator[f
             pieces, low, high = yield from _waited(lifted)
             near, far = min(near, low), max(far, high)
             for number, piece in enumerate(pieces):
-                meshes.append(_mesh(piece, picture, material))
+                meshes.append((_mesh(piece, picture, material), view))
                 yield (index + (number + 1) / len(pieces)) / len(views)
         if not meshes:
             raise WorldError("There is nothing to see in the reference: all of it is sky")
         _link(scene, meshes, folder.name)
-        shown = Shown(sum(len(mesh.vertices) for mesh in meshes), len(views), float(near), float(far))
+        shown = Shown(sum(len(mesh.vertices) for mesh, _ in meshes), len(views), float(near), float(far))
         meshes = []
         return shown
     finally:
         threads.shutdown(wait=False, cancel_futures=True)
         if meshes:
-            bpy.data.batch_remove(meshes)
+            bpy.data.batch_remove([mesh for mesh, _ in meshes])
 
 
 def collections(scene: bpy.types.Scene) -> list[bpy.types.Collection]:
@@ -193,6 +196,7 @@ def _mesh(surface: Surface, picture: np.ndarray, material: bpy.types.Material) -
     codes = picture[surface.rows, surface.columns]
     codes[:, 3] = 1.0
     colour.data.foreach_set("color_srgb", codes.ravel())
+    mesh.color_attributes.active_color_index = mesh.color_attributes.render_color_index = 0
     mesh.materials.append(material)
     return mesh
 
@@ -218,12 +222,16 @@ def _material() -> bpy.types.Material:
     return material
 
 
-def _link(scene: bpy.types.Scene, meshes: Sequence[bpy.types.Mesh], version: str) -> None:
+def _link(scene: bpy.types.Scene, meshes: Sequence[tuple[bpy.types.Mesh, View]], version: str) -> None:
     """Put the meshes in place of what is shown now."""
     hide(scene)
     collection = bpy.data.collections.new(NAME)
     collection[MARK] = version
     collection.hide_render = collection.hide_select = True
-    for mesh in meshes:
-        collection.objects.link(bpy.data.objects.new(NAME, mesh))
+    for mesh, view in meshes:
+        pose = np.reshape(view.world_to_camera, (4, 4))
+        thing = bpy.data.objects.new(NAME, mesh)
+        thing.scale = (PULL, PULL, PULL)
+        thing.location = (1 - PULL) * (-pose[:3, :3].T @ pose[:3, 3])
+        collection.objects.link(thing)
     scene.collection.children.link(collection)

@@ -18,7 +18,7 @@ class INSPATIO_OT_import_scene_folder(InFolder, bpy.types.Operator):
 
     bl_idname = "inspatio.import_scene_folder"
     bl_label = "Import Scene Folder"
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"UNDO"}
 
     title = "Importing a scene folder"
     errors = (shots.UserError,)

@@ -21,6 +21,7 @@ from ..inspatio_blender.terminal import ProgressLine
 
 TICK_S = 0.03
 WAIT_S = 0.02
+REDRAW_S = 0.15
 
 
 class Stepwise:
@@ -64,6 +65,7 @@ class Stepwise:
     def begin(self, context):
         """Begin the modal part."""
         self._steps = self.steps(context)
+        self._drawn = 0.0
         self._timer = context.window_manager.event_timer_add(TICK_S, window=context.window)
         driver.get().working = (self.title, 0.0)
         context.window_manager.progress_begin(0, 100)
@@ -87,7 +89,9 @@ class Stepwise:
                     break
                 driver.get().working = (self.title, share)
                 context.window_manager.progress_update(100 * share)
-            driver.redraw()
+            if time.monotonic() - self._drawn > REDRAW_S:
+                self._drawn = time.monotonic()
+                driver.redraw()
         except StopIteration as end:
             self.cancel(context)
             self.done(context, end.value)

@@ -11,7 +11,7 @@ class INSPATIO_OT_show_world(Stepwise, bpy.types.Operator):
 
     bl_idname = "inspatio.show_world"
     bl_label = "Show World"
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"UNDO"}
 
     title = "Showing the world"
     errors = (world.WorldError, shots.UserError)
@@ -35,7 +35,7 @@ class INSPATIO_OT_hide_world(bpy.types.Operator):
 
     bl_idname = "inspatio.hide_world"
     bl_label = "Hide World"
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"UNDO"}
 
     @classmethod
     def poll(cls, context):
