@@ -1,4 +1,4 @@
-"""The command line: `inspatio serve | shot | download | doctor | bench`, also as `python -m backend`.
+"""The command line: `inspatio serve | shot | scene | download | doctor | bench`, also as `python -m backend`.
 
 Exit codes: 0 done or asked to end, 1 failed, 2 bad arguments, 3 something needed is missing (`serve` says what in
 one line of JSON, the others in a sentence), 130 interrupted.
@@ -10,7 +10,9 @@ import argparse
 import json
 import logging
 import os
+import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,6 +90,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     download.set_defaults(run=_download)
 
+    _add_scene(commands)
+
     doctor = commands.add_parser("doctor", help="check whether everything that is needed is here and works")
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
     doctor.add_argument("--mark", type=Path, help="file to write the findings to once everything works")
@@ -120,6 +124,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     bench.set_defaults(run=_bench)
     return parser
+
+
+def _add_scene(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    scene = commands.add_parser("scene", help="read and write the release's scene folders")
+    ways = scene.add_subparsers(required=True, metavar="import | export")
+    taken = ways.add_parser("import", help="a scene folder of version 1.5 or 1 becomes a shot folder")
+    taken.add_argument("folder", type=Path, help="the scene folder: what is in it tells its version")
+    taken.add_argument("out", type=Path, help="the shot folder to make")
+    taken.add_argument(
+        "--trajectory",
+        type=Path,
+        help="version 1: its three lines, where they aren't in trajectory.txt there",
+    )
+    given = ways.add_parser("export", help="a shot folder becomes a scene folder")
+    given.add_argument("folder", type=Path, help="holds shot.json and its reference")
+    given.add_argument("out", type=Path, help="the scene folder to make")
+    given.add_argument("--version", choices=("1.5", "1"), default="1.5", help="default: %(default)s")
+    for way, run in ((taken, _scene_import), (given, _scene_export)):
+        way.add_argument("--json", action="store_true", help="tell the progress in lines of JSON")
+        way.set_defaults(run=run)
 
 
 def _serve(parsed: argparse.Namespace) -> int:
@@ -213,6 +237,79 @@ def _download(parsed: argparse.Namespace) -> int:
         sys.stderr.write("\nStopped. Run the same command again: it goes on from here.\n")
         raise
     return DONE
+
+
+def _scene_import(parsed: argparse.Namespace) -> int:
+    def convert(show: Callable[[str, float], None]) -> list[str]:
+        from .scene_folders import import_scene
+
+        import_scene(parsed.folder, parsed.out, show, trajectory=parsed.trajectory)
+        return []
+
+    return _convert(parsed, convert)
+
+
+def _scene_export(parsed: argparse.Namespace) -> int:
+    def convert(show: Callable[[str, float], None]) -> list[str]:
+        from .scene_folders import export_scene
+
+        return export_scene(parsed.folder, parsed.out, show, version=parsed.version)
+
+    return _convert(parsed, convert)
+
+
+def _convert(parsed: argparse.Namespace, convert: Callable[[Callable[[str, float], None]], list[str]]) -> int:
+    """Convert a folder, with progress; what is lost is told at the end, before the folder's name."""
+    live = sys.stdout.isatty() and not parsed.json
+    every, shown = (0.1 if live or parsed.json else 5.0), float("-inf")
+
+    def show(text: str, share: float) -> None:
+        nonlocal shown
+        if share < 1 and time.monotonic() - shown < every:
+            return
+        shown = time.monotonic()
+        if parsed.json:
+            _tell(line=text, share=round(share, 4))
+        else:
+            sys.stdout.write(f"\r{text:<78}" if live else f"{text}\n")
+            sys.stdout.flush()
+
+    # Who ends this with a signal, as Blender does, is left with nothing half made, too.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        from .scene_folders import SceneFolderError
+
+        lost = convert(show)
+    except ImportError as error:
+        return _fail(parsed.json, _missing(error), MISSING)
+    except SceneFolderError as error:
+        return _fail(parsed.json, f"{error}", FAILED)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if live:
+            sys.stdout.write("\n")
+    for sentence in lost:
+        if parsed.json:
+            _tell(lost=sentence)
+        else:
+            sys.stdout.write(f"{sentence}\n")
+    if not parsed.json:
+        sys.stdout.write(f"{parsed.out}\n")
+    return DONE
+
+
+def _fail(as_json: bool, sentence: str, code: int) -> int:
+    if as_json:
+        _tell(error=sentence)
+    else:
+        sys.stderr.write(f"{sentence}\n")
+    return code
+
+
+def _tell(**said: object) -> None:
+    """A line for another program."""
+    sys.stdout.write(json.dumps(said) + "\n")
+    sys.stdout.flush()
 
 
 def _encode_neutral_prompt(preset: str, folder: Path, show: Callable[[Line], None]) -> None:

@@ -33,14 +33,20 @@ def encode_pngs(frames: np.ndarray) -> list[bytes]:
     return list(_pool.map(encode_png, frames))
 
 
-def png_size(data: Bytes) -> tuple[int, int]:
-    """Width and height that a PNG of 8 bits a channel claims in its header. Raises PictureError."""
+def png_header(data: Bytes) -> tuple[int, int, int, int]:
+    """Width, height, bits a channel and colour type (0: grey) that a PNG claims. Raises PictureError."""
     header = bytes(data[:26])
     if len(header) < 26 or header[:8] != b"\x89PNG\r\n\x1a\n" or header[12:16] != b"IHDR":
         raise PictureError("is not a PNG")
-    if header[24] > 8:
-        raise PictureError(f"has {header[24]} bits a channel: save it with 8")
-    width, height = struct.unpack(">II", header[16:24])
+    width, height, bits, colour = struct.unpack(">IIBB", header[16:26])
+    return width, height, bits, colour
+
+
+def png_size(data: Bytes) -> tuple[int, int]:
+    """Width and height that a PNG of 8 bits a channel claims in its header. Raises PictureError."""
+    width, height, bits, _ = png_header(data)
+    if bits > 8:
+        raise PictureError(f"has {bits} bits a channel: save it with 8")
     return width, height
 
 

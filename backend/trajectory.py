@@ -1,4 +1,4 @@
-"""The release's trajectory texts, read into cameras.
+"""The release's trajectory texts, read into cameras and written from them.
 
 Version 1 is three lines of numbers: pitch in degrees, yaw in degrees, and how far the camera goes, in shares of
 the foreground's depth. Each line's numbers are keys spread evenly over the shot. The camera moves on a sphere
@@ -30,6 +30,14 @@ RIGID_TOLERANCE = 1e-3
 """How far a rotation read from text may be from orthonormal: its numbers are rounded."""
 
 
+ORBIT_DEGREES, ORBIT_DEPTHS = 0.1, 0.005
+"""How far a written orbit may be off: in its direction, and in its place in shares of the foreground's depth."""
+KEYS_TOLERANCE = 1e-4
+"""How closely keys must follow their course for fewer of them to do."""
+ANGLE_ZERO = 1e-6
+"""Angles in radians that are zero but for rounding."""
+
+
 class TrajectoryError(ValueError):
     """A trajectory text does not hold what it should; the message says where."""
 
@@ -59,6 +67,71 @@ def read_orbit(text: str, frames: int, foreground_depth: float, *, rotation_only
             move = (np.zeros(frames), np.zeros(frames), r)
         camera_to_world[:, :3, 3] = np.stack(move, axis=-1)
     return torch.from_numpy(np.linalg.inv(camera_to_world))
+
+
+def write_orbit(world_to_camera: Tensor, foreground_depth: float) -> str:
+    """The version 1 text whose cameras (frames, 4, 4) these are.
+
+    Up to three keys are joined by straight lines, and four hold any cubic course, such as one that eases in and out.
+    More keys are smoothed by up to a degree, so a path that needs them can't be written. Raises TrajectoryError that
+    says what it has that a version 1 text has no words for.
+    """
+    wanted = np.linalg.inv(world_to_camera.numpy())
+    courses = _orbit_of(wanted, foreground_depth)
+    choices = [[_keys(course, count) for count in range(1, SPLINE_KEYS + 1)] for course in courses]
+    lines = [
+        next((keys for keys, off in course if off < KEYS_TOLERANCE), course[-1][0]) for course in choices
+    ]
+    text = "".join(" ".join(f"{key:.10g}" for key in keys) + "\n" for keys in lines)
+    made = np.linalg.inv(read_orbit(text, len(wanted), foreground_depth).numpy())
+    turned = np.degrees(_angle(made[:, :3, :3], wanted[:, :3, :3]))
+    moved = np.linalg.norm(made[:, :3, 3] - wanted[:, :3, 3], axis=-1) / foreground_depth
+    worst = int(np.argmax(np.maximum(turned / ORBIT_DEGREES, moved / ORBIT_DEPTHS)))
+    if turned[worst] > ORBIT_DEGREES or moved[worst] > ORBIT_DEPTHS:
+        raise TrajectoryError(
+            f"The camera's path cannot be told in version 1's three lines: at frame {worst + 1} they would be "
+            f"{turned[worst]:.2g} degrees and {100 * moved[worst]:.2g} % of the foreground's depth off. They hold "
+            "orbits around the point ahead and straight ways that are steady or eased, without roll: use version 1.5."
+        )
+    return text
+
+
+def _orbit_of(
+    camera_to_world: NDArray[np.float64], foreground_depth: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Pitch and yaw in degrees and displacement, (frames,) each, that come closest to poses (frames, 4, 4)."""
+    rotation, position = camera_to_world[:, :3, :3], camera_to_world[:, :3, 3]
+    x = np.arctan2(rotation[:, 1, 2], rotation[:, 1, 1])
+    y = np.unwrap(np.arctan2(-rotation[:, 2, 0], rotation[:, 0, 0]))
+    x, y = (np.where(np.abs(angle) < ANGLE_ZERO, 0.0, angle) for angle in (x, y))
+    if not x.any() and not y.any():
+        return x, y, position[:, 2] / foreground_depth
+    way = np.stack([-np.cos(x) * np.sin(y), -np.sin(x), 1 - np.cos(x) * np.cos(y)], axis=-1)
+    length = (way**2).sum(axis=-1)
+    seen = (
+        length > ANGLE_ZERO
+    )  # Where it looks straight ahead it stands at the origin, whatever the displacement.
+    displacement = (way * position).sum(axis=-1)[seen] / length[seen] / foreground_depth
+    times = np.arange(len(x))
+    return np.degrees(x), np.degrees(y), np.interp(times, times[seen], displacement)
+
+
+def _keys(course: NDArray[np.float64], count: int) -> tuple[NDArray[np.float64], float]:
+    """`count` keys spread evenly over a course (frames,) that come closest to it, and how far off they are at most."""
+    times, at = np.linspace(0, 1, len(course)), np.linspace(0, 1, count)
+    if count < SPLINE_KEYS:
+        shares = np.stack([np.interp(times, at, unit) for unit in np.eye(count)], axis=-1)
+    else:
+        powers = np.arange(count)
+        shares = times[:, None] ** powers @ np.linalg.inv(at[:, None] ** powers)
+    keys = np.linalg.lstsq(shares, course, rcond=None)[0]
+    return keys, float(np.abs(shares @ keys - course).max())
+
+
+def _angle(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Angle in radians between rotations (frames, 3, 3) each."""
+    chord = np.sqrt(((a - b) ** 2).sum(axis=(-2, -1)) / 2)
+    return 2 * np.arcsin(np.clip(chord / 2, 0, 1))
 
 
 def read_world_to_camera(text: str) -> Tensor:

@@ -94,11 +94,7 @@ def decode_world(reference: Reference, files: Mapping[str, Bytes]) -> World:
     if missing:
         raise WorldError(f"The reference's file {missing[0]} is missing.")
     count, height, width = len(reference.views), reference.height, reference.width
-    if count * height * width > MAX_WORLD_PIXELS:
-        raise WorldError(
-            f"A reference of {count} views of {width}x{height} pixels is too large: "
-            "capture fewer frames, or at a lower resolution."
-        )
+    check_size(count, width, height)
     for view in reference.views:
         _measure(view, files, height, width)
     colour = torch.empty(count, 3, height, width, dtype=torch.uint8)
@@ -121,18 +117,48 @@ def decode_world(reference: Reference, files: Mapping[str, Bytes]) -> World:
     )
 
 
+def check_size(count: int, width: int, height: int) -> None:
+    """Refuse a reference whose views together have more pixels than a world may. Raises WorldError."""
+    if count * height * width > MAX_WORLD_PIXELS:
+        raise WorldError(
+            f"A reference of {count} views of {width}x{height} pixels is too large: "
+            "capture fewer frames, or at a lower resolution."
+        )
+
+
+def view_colour(reference: Reference, index: int, folder: Path) -> np.ndarray:
+    """Colour of one view of a reference folder, (H, W, 3) uint8. Raises FileFormatError or WorldError."""
+    view, height, width = reference.views[index], reference.height, reference.width
+    data = b"".join(read_chunks(folder / view.colour))
+    _measure_colour(view, data, height, width)
+    return np.ascontiguousarray(_decode_png(view.colour, data, height, width).transpose(1, 2, 0))
+
+
+def view_depth(reference: Reference, index: int, folder: Path) -> np.ndarray:
+    """Depth of one view of a reference folder, (H, W) float32: inf is sky, 0 "no depth".
+
+    Raises FileFormatError or WorldError.
+    """
+    name = reference.views[index].depth
+    return _decode_depth(name, b"".join(read_chunks(folder / name)), reference.height, reference.width)
+
+
 def _measure(view: View, files: Mapping[str, Bytes], height: int, width: int) -> None:
     """Refuse a view whose files do not claim to be what is expected, from their headers alone."""
-    try:
-        found = png_size(files[view.colour])
-    except PictureError as error:
-        raise WorldError(f"{view.colour} {error}.") from None
-    if found != (width, height):
-        raise WorldError(f"{view.colour} is {found[0]}x{found[1]} pixels, the reference is {width}x{height}.")
+    _measure_colour(view, files[view.colour], height, width)
     if view.depth.lower().endswith(".npy"):
         _npy_values(view.depth, files[view.depth], height, width)
     else:
         _exr_channel(view.depth, files[view.depth], height, width)
+
+
+def _measure_colour(view: View, data: Bytes, height: int, width: int) -> None:
+    try:
+        found = png_size(data)
+    except PictureError as error:
+        raise WorldError(f"{view.colour} {error}.") from None
+    if found != (width, height):
+        raise WorldError(f"{view.colour} is {found[0]}x{found[1]} pixels, the reference is {width}x{height}.")
 
 
 def _decode_png(name: str, data: Bytes, height: int, width: int) -> np.ndarray:
