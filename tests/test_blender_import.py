@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from references import move, write_reference
+from release_folders import target_pose, write_scene
 from scipy.spatial.transform import Rotation
 
 from backend.protocol.cameras import Cameras
@@ -58,8 +59,10 @@ def write_folders(folder: Path) -> None:
     )
     write_shot(folder / "wide", "x" * 200, random_cameras(3, 352, 112, 1001, True), (352, 112))
     moved = move(14, *size)
-    write_shot(folder / "zz_moving", "Moving", moved, size, kind="moving", views=14)
+    write_shot(folder / "moving", "Moving", moved, size, kind="moving", views=14)
+    write_scene(folder / "zz_release", "video", valid=14)
     bad = {
+        "bad_empty": ("is no scene folder", lambda at, shot: (at / SHOT_FILE).unlink()),
         "bad_text": ("shot.json", lambda at, shot: (at / SHOT_FILE).write_text("{")),
         "bad_view": ("view_0000.png", lambda at, shot: (at / "reference/v003/view_0000.png").unlink()),
         "bad_link": ("a link that leads out", lambda at, shot: _link(at / "reference/v003/view_0000.npy")),
@@ -92,6 +95,10 @@ def _rewrite(folder: Path, shot: Shot) -> None:
     (folder / SHOT_FILE).write_text(json.dumps(shot.to_json()))
 
 
+UPRIGHT = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
+"""From the release's world, its first camera's, to Blender's: that camera looks along y, with z up."""
+
+
 def test_import(blender, tmp_path):
     project, folders = tmp_path / "project", tmp_path / "folders"
     project.mkdir()
@@ -100,17 +107,24 @@ def test_import(blender, tmp_path):
     found = blender.run(
         "import_folder.py", project, folders, int(generate), INSPATIO_PYTHON=sys.executable, timeout=400
     )
-    take = found.pop("take", None)
-    assert sorted(found) == ["fixed", "wide", "zoom", "zz_moving"]
+    take, release, exported = (found.pop(name, None) for name in ("take", "release", "exported"))
+    assert sorted(found) == ["fixed", "moving", "wide", "zoom"]
     for name, off in found.items():
         assert off["pose"] < 1e-6, (name, off)
         assert off["source"] < 1e-6, (name, off)
         assert off["intrinsics"] < 1e-6, (name, off)
         assert off["zooms"] == (name in ("zoom", "wide")), name
-    if not generate:
-        return
-    assert (take["state"], take["frames_done"]) == ("finished", 14)
-    frame = cv2.imread(str(Path(take["folder"]) / "0001.png"))
-    source = cv2.imread(str(folders / "zz_moving/reference/v003/view_0000.png"))
-    source = cv2.resize(source, frame.shape[1::-1])
-    assert cv2.PSNR(frame, source) > 18, "the first frame is what the reference shows"
+    # A scene folder stands upright in Blender, and goes out as it came in.
+    target = np.array([target_pose(number) for number in range(14)])
+    turned = np.array(release).reshape(-1, 4, 4) @ UPRIGHT
+    assert np.abs(turned.reshape(-1, 16) - target).max() < 1e-6
+    assert len(exported) == 2
+    for name in exported:
+        written = np.loadtxt(project / "exports" / name / "input/target_tcw.txt")
+        assert np.abs(written.reshape(-1, 16)[:14] - target).max() < 1e-6
+    if generate:
+        assert (take["state"], take["frames_done"]) == ("finished", 14)
+        frame = cv2.imread(str(Path(take["folder"]) / "0001.png"))
+        source = cv2.imread(str(Path(take["folder"]).parent / "reference/v001/view_0000.png"))
+        source = cv2.resize(source, frame.shape[1::-1])
+        assert cv2.PSNR(frame, source) > 18, "the first frame is what the reference shows"
