@@ -128,12 +128,16 @@ def hide(scene: bpy.types.Scene) -> None:
 
 
 def colour_viewports(scene: bpy.types.Scene, coloured: bool) -> None:
-    """Have viewports in Solid mode show colour attributes, or materials again: else the world is grey there."""
-    one, other = ("MATERIAL", "VERTEX") if coloured else ("VERTEX", "MATERIAL")
+    """Have viewports show colour attributes in Solid mode, or materials again: else the world is grey there.
+
+    Outlines go with it, which would blacken a world of points.
+    """
+    before, after = ("MATERIAL", "VERTEX") if coloured else ("VERTEX", "MATERIAL")
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas if window.scene == scene else ():
-            if area.type == "VIEW_3D" and area.spaces.active.shading.color_type == one:
-                area.spaces.active.shading.color_type = other
+            shading = area.spaces.active.shading if area.type == "VIEW_3D" else None
+            if shading is not None and shading.color_type == before:
+                shading.color_type, shading.show_object_outline = after, not coloured
 
 
 def _waited(work: Future) -> Generator[None, None, tuple[Sequence[Surface], float, float]]:

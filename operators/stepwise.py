@@ -22,6 +22,7 @@ from ..inspatio_blender.terminal import ProgressLine
 TICK_S = 0.03
 WAIT_S = 0.02
 REDRAW_S = 0.15
+TELL_S = 0.5
 
 
 class Stepwise:
@@ -39,17 +40,16 @@ class Stepwise:
         return True
 
     def execute(self, context):
-        line = ProgressLine()
-        share = 0.0
+        line, told = ProgressLine(), float("-inf")
         try:
             steps = self.steps(context)
             while True:
-                step = next(steps)
-                if step is None:
+                share = next(steps)
+                if share is None:
                     time.sleep(WAIT_S)
-                    continue
-                share = step
-                line.tell(f"{self.title[:1].lower()}{self.title[1:]}, {share:.0%}")
+                elif time.monotonic() - told > TELL_S:
+                    told = time.monotonic()
+                    line.tell(f"{self.title[:1].lower()}{self.title[1:]}, {share:.0%}")
         except StopIteration as end:
             result = end.value
         except self.errors as error:
