@@ -22,7 +22,7 @@ from ..backend.protocol.files import Reference, Shot, View
 from . import settings, showing, takes, world
 from .cameras import BLENDER_TO_OPENCV
 from .scene_folders import Import
-from .shots import UserError, frame_size
+from .shots import UserError
 from .versions import REFERENCE_FOLDER, add_version
 
 LAST_FRAME = 1_048_574
@@ -145,11 +145,6 @@ def _set_up(scene: bpy.types.Scene, shot: Shot, target: _Path) -> list[str]:
     settled.seed = min(shot.seed, LARGEST_SEED)
     if settled.seed != shot.seed:
         lost.append(f"The seed {shot.seed} is too large for Blender: {settled.seed} is set")
-    size = frame_size(scene)
-    if size != (shot.width, shot.height):
-        lost.append(
-            f"Frames are generated with {size[0]} × {size[1]} pixels, not {shot.width} × {shot.height}"
-        )
     showing.mend_colour(scene)
     return lost
 

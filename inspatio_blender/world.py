@@ -130,14 +130,17 @@ def hide(scene: bpy.types.Scene) -> None:
 def colour_viewports(scene: bpy.types.Scene, coloured: bool) -> None:
     """Have viewports show colour attributes in Solid mode, or materials again: else the world is grey there.
 
-    Outlines go with it, which would blacken a world of points.
+    Outlines go with it, which would blacken a world of points; and where a scene has nothing but its world, the light.
     """
     before, after = ("MATERIAL", "VERTEX") if coloured else ("VERTEX", "MATERIAL")
+    alone = not any(thing.type == "MESH" and not thing.data.get(MARK) for thing in scene.objects)
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas if window.scene == scene else ():
             shading = area.spaces.active.shading if area.type == "VIEW_3D" else None
             if shading is not None and shading.color_type == before:
                 shading.color_type, shading.show_object_outline = after, not coloured
+                if alone:
+                    shading.light = "FLAT" if coloured else "STUDIO"
 
 
 def _waited(work: Future) -> Generator[None, None, tuple[Sequence[Surface], float, float]]:
