@@ -55,9 +55,9 @@ def lift(
     points = (np.stack([x, y, z], -1) - m[:3, 3]) @ m[:3, :3]
     grid_rows, grid_columns = np.meshgrid(rows, columns, indexing="ij")
     if form == "POINTS":
-        right, down = (
-            0.5 * SQUARE_FILL * thin * z[seen][:, None] / k[axis, axis] * m[axis, :3] for axis in (0, 1)
-        )
+        facing = [thin * z[..., None] / k[axis, axis] * m[axis, :3] for axis in (0, 1)]
+        right = 0.5 * SQUARE_FILL * _ways(points, z, seen, facing[0], 1)[seen]
+        down = 0.5 * SQUARE_FILL * _ways(points, z, seen, facing[1], 0)[seen]
         corners = [points[seen] + a * right + b * down for a, b in ((-1, -1), (-1, 1), (1, 1), (1, -1))]
         squares = np.stack(corners, 1)
         return Surface(
@@ -101,6 +101,21 @@ def cut(surface: Surface, faces: int) -> list[Surface]:
 def _spread(size: int, thin: float) -> np.ndarray:
     """Pixels from the first to the last of `size`, about `thin` apart."""
     return np.unique(np.linspace(0, size - 1, max(2, round(size / thin))).round().astype(int))
+
+
+def _ways(points: np.ndarray, z: np.ndarray, seen: np.ndarray, facing: np.ndarray, axis: int) -> np.ndarray:
+    """From each sample to the next along `axis`, on the surface; `facing` the camera where nothing is beside it."""
+    one, other = (np.moveaxis(z, axis, 0)[part] for part in (np.s_[:-1], np.s_[1:]))
+    both = np.moveaxis(seen, axis, 0)
+    joined = (both[:-1] & both[1:] & ~_jumps(one, other))[..., None]
+    step = np.diff(np.moveaxis(points, axis, 0), axis=0) * joined
+    ways, count = np.zeros_like(np.moveaxis(points, axis, 0)), np.zeros((*both.shape, 1))
+    for part in (np.s_[:-1], np.s_[1:]):
+        ways[part] += step
+        count[part] += joined
+    return np.where(
+        np.moveaxis(count, 0, axis) > 0, np.moveaxis(ways / np.maximum(count, 1), 0, axis), facing
+    )
 
 
 def _torn(depth: np.ndarray, known: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

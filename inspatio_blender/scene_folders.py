@@ -9,6 +9,7 @@ The backend reads and writes what is the release's (`python -m backend scene imp
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -103,7 +104,7 @@ class Export:
             if lost := said.get("lost"):
                 self.lost.append(str(lost))
 
-        temporary = self.out.with_name(f".{self.out.name}.shot.tmp")
+        temporary = self.out.with_name(f".{self.out.name}.{os.getpid()}.shot.tmp")
         try:
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir(parents=True)

@@ -53,6 +53,16 @@ def test_a_surface_is_cut_at_jumps_only(vertices: int) -> None:
     )
 
 
+def test_points_lie_on_the_surface() -> None:
+    """Squares of a floor are flat on it, and none reaches over a jump."""
+    flat = lift(floor(), LENS, np.eye(4), "POINTS", 4 * WIDTH * HEIGHT)
+    assert len(flat.faces) == np.isfinite(floor()).sum()
+    assert np.abs(flat.points[:, 1] - 1.5).max() < 0.02
+    depth = depth_map(WIDTH, HEIGHT)
+    boxed = lift(depth, LENS, np.eye(4), "POINTS", 4 * WIDTH * HEIGHT)
+    assert np.abs(boxed.points[:, 2] - depth[boxed.rows, boxed.columns]).max() < 1e-5
+
+
 def test_thin_things_tear_a_coarse_surface() -> None:
     depth = np.full((HEIGHT, WIDTH), 5.0, np.float32)
     depth[:, 50] = 2.0
