@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
+from .commands import run_backend
 from .jobs import Setup
-from .process import StartError, find_python
-from .task import Failed, Task
+from .task import Task
 
 
 def download(task: Task, setup: Setup, preset: str) -> str:
@@ -14,25 +12,5 @@ def download(task: Task, setup: Setup, preset: str) -> str:
 
     What came until it was cancelled stays, and the next download goes on from there.
     """
-    try:
-        python = find_python(setup.python)
-    except StartError as error:
-        raise Failed(error.message) from error
-    failure = ""
-
-    def hear(line: str) -> None:
-        nonlocal failure
-        try:
-            said = json.loads(line)
-        except ValueError:
-            return  # A line of its log.
-        if isinstance(said, dict):
-            failure = str(said.get("error", failure))
-            if text := said.get("line"):
-                task.say(str(text), said.get("share"))
-
-    command = (python, "-m", "backend", "download", preset, "--json")
-    code = task.run(command, setup.folder, setup.environment, hear)
-    if code != 0:
-        raise Failed(failure or f"The download ended with exit code {code}. The log: {task.log_file}")
+    run_backend(task, setup, "download", preset, what="The download")
     return f"The weights of {preset} are there"

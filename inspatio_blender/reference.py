@@ -23,7 +23,7 @@ import bpy
 
 from ..backend.protocol.disk import write_json
 from ..backend.protocol.files import REFERENCE_FILE, Reference, View
-from . import cameras, versions
+from . import cameras, versions, world
 
 
 class CaptureError(Exception):
@@ -166,6 +166,7 @@ def _frame_settings(scene, view_layer, asked: Plan, aspect: float) -> list:
         ),
         (camera.dof, {"use_dof": False}),
         *((other, {"use": other == view_layer}) for other in scene.view_layers),
+        *((shown, {"hide_render": True}) for shown in world.collections(scene)),
     ]
 
 

@@ -47,6 +47,8 @@ class Runtime:
         """The take that is being made, or the last one."""
         self.capturing: float | None = None
         """The share of a reference that is captured, while the window does so."""
+        self.working: tuple[str, float] | None = None
+        """What an operator does in steps in the window, and the share that is done."""
         self.backend_status: dict | None = None
         self.backend_message = ""
         self.backend_starting = False
@@ -134,16 +136,17 @@ class Runtime:
         backend, user = self.worker.backend, preferences.user_folder()
         # The environment that a backend runs from is left to it.
         folder = Path(backend.python).parent.parent if backend is not None and backend.running else None
-        return self._begin_task(
+        return self.begin_task(
             "Set Up Backend", lambda task: environment.make(task, preferences.EXTENSION, user, folder)
         )
 
     def download_weights(self, preset: str) -> Task:
         """Begin to download a preset's weights, or go on with it. Raises UserError."""
         setup = self.setup()
-        return self._begin_task(f"Download {preset}", lambda task: download.download(task, setup, preset))
+        return self.begin_task(f"Download {preset}", lambda task: download.download(task, setup, preset))
 
-    def _begin_task(self, title: str, work: Callable[[Task], str]) -> Task:
+    def begin_task(self, title: str, work: Callable[[Task], str]) -> Task:
+        """Begin something long beside takes, of which there is one at a time. Raises UserError."""
         if self.task is not None and self.task.running:
             raise UserError(f"{self.task.title} is running: wait for it or cancel it first")
         self._task_shown = (0, 0.0)

@@ -201,6 +201,42 @@ class InSpatioShot(bpy.types.PropertyGroup):
         options=set(),
     )
 
+    world_form: EnumProperty(
+        name="World",
+        description="What the reference is shown as in the scene",
+        items=[
+            ("MESH", "Mesh", "A closed surface, cut where depth jumps by more than a tenth"),
+            ("POINTS", "Points", "A small square for each point, which hides less of what is behind"),
+        ],
+        default="MESH",
+        options=set(),
+    )
+    world_views: EnumProperty(
+        name="Views",
+        description="Which views of a moving reference are shown",
+        items=[
+            ("SPREAD", "Over Time", "A few views spread over its time: where the camera may go"),
+            (
+                "CURRENT",
+                "Current Frame",
+                "The view of the frame that the scene is at: where subjects are now",
+            ),
+        ],
+        default="SPREAD",
+        options=set(),
+    )
+    world_detail: EnumProperty(
+        name="Detail",
+        description="Vertices that the world may have: more are finer, and slower to draw",
+        items=[
+            ("75000", "Low", "75,000 vertices"),
+            ("300000", "Medium", "300,000 vertices"),
+            ("1000000", "High", "A million vertices"),
+        ],
+        default="300000",
+        options=set(),
+    )
+
     show_background: BoolProperty(
         name="Camera Background",
         description="Show the frames in the camera's view while they arrive",

@@ -114,7 +114,7 @@ def _absolute(path: str | Path) -> Path:
     return Path(os.path.normpath(bpy.path.abspath(str(path))))
 
 
-def _stored(path: Path) -> str:
+def stored(path: Path) -> str:
     """`path` as the file keeps it: relative to the file, where that is saved and on the same drive."""
     if not bpy.data.filepath:
         return str(path)
@@ -147,8 +147,8 @@ def _show_in_cameras(scene, files: Sequence[Path], first: int) -> None:
     if not shot.show_background and not _backgrounds(scene):
         return
     image = next((b.image for b in _backgrounds(scene)), None) or _spare_image() or _new_image(files[0])
-    if image.filepath != _stored(files[0]):
-        image.filepath = _stored(files[0])
+    if image.filepath != stored(files[0]):
+        image.filepath = stored(files[0])
     image[START] = first
     for camera in data:
         found = [b for b in camera.background_images if b.image == image]
@@ -174,7 +174,7 @@ def _spare_image() -> bpy.types.Image | None:
 
 
 def _new_image(file: Path) -> bpy.types.Image:
-    image = bpy.data.images.load(_stored(file))
+    image = bpy.data.images.load(stored(file))
     image.source = "SEQUENCE"
     image.name = "InSpatio Take"
     image[MARK] = True
@@ -215,7 +215,7 @@ def _new_strip(scene, file: Path, first: int, channel: int | None):
         channel = max((strip.channel for strip in existing), default=0) + 1
     strip = existing.new_image(
         name="InSpatio Take",
-        filepath=_stored(file),
+        filepath=stored(file),
         channel=channel,
         frame_start=first,
         fit_method="STRETCH",

@@ -73,7 +73,9 @@ class INSPATIO_PT_shot(Tab, bpy.types.Panel):
             )
             layout.label(text=f"{width} × {height} pixels", icon="BLANK1")
             self._plan(context, layout)
-            layout.operator("inspatio.export_shot", icon="EXPORT")
+            column = layout.column(align=True)
+            column.operator("inspatio.export_shot", icon="EXPORT")
+            column.operator("inspatio.export_scene_folder", icon="EXPORT")
             if progress is not None and progress.state == "finished":
                 layout.label(text=f"Take {progress.number}: {progress.frames_done} frames", icon="CHECKMARK")
             if progress is not None and progress.message:

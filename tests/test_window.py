@@ -13,9 +13,11 @@ import time
 from pathlib import Path
 
 import pytest
+from references import move, write_reference
 from small_extension import list_name, write_list, write_wheel
 
 from backend.protocol.disk import process_alive
+from backend.protocol.files import Shot
 from tests.blenders import ROOT, Blender
 
 OUT = ROOT / "out" / "window"
@@ -153,3 +155,16 @@ def test_what_a_take_needs_is_said_before_it_starts(installed, tmp_path, paintin
     )
     assert all(words.startswith("Needs ") for words in found["words"])
     assert found["seconds"] is None or found["seconds"] > 0
+
+
+def test_world_and_import(installed, tmp_path):
+    given = tmp_path / "given"
+    write_reference(given / "reference", 256, 144, kind="moving", views=250)
+    shot = Shot("Given", "tiny", 0, 256, 144, move(250, 256, 144))
+    (given / "shot.json").write_text(json.dumps(shot.to_json()))
+    project = tmp_path / "project"
+    project.mkdir()
+    found = run_in_window(installed("window"), "window_world.py", project, given, folder=tmp_path)
+    assert found["frames"] == 250
+    assert found["longest"] < 0.5, found
+    assert found["busy"] < 10, found

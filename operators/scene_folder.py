@@ -1,0 +1,121 @@
+"""Import Scene Folder and Export Scene Folder: shots from elsewhere as Blender scenes, and back."""
+
+import os
+
+import bpy
+
+from ..inspatio_blender import driver, importing, listing, scene_folders, shots, takes, world
+from .stepwise import InFolder, shares, task_steps
+
+BRINGING = 0.6
+"""The share of an import that bringing its files is taken for."""
+SAMPLING = 0.3
+"""The share of an export that sampling the camera is taken for."""
+
+
+class INSPATIO_OT_import_scene_folder(InFolder, bpy.types.Operator):
+    """Make a scene of a scene folder of InSpatio World, or of an exported shot: cameras, pictures and the world"""
+
+    bl_idname = "inspatio.import_scene_folder"
+    bl_label = "Import Scene Folder"
+    bl_options = {"UNDO"}
+
+    title = "Importing a scene folder"
+    errors = (shots.UserError,)
+
+    def steps(self, _context):
+        folder, runtime = self.folder(), driver.get()
+        setup = runtime.setup(named=not scene_folders.is_shot_folder(folder))
+        scene, whole = bpy.data.scenes.new(folder.name), False
+        try:
+            brought = scene_folders.Import(folder, importing.place(scene), setup)
+            bringing = task_steps(runtime.begin_task(type(self).bl_label, brought.work))
+            yield from shares(bringing, 0.0, BRINGING)
+            version, lost = yield from shares(importing.scene_steps(scene, brought), BRINGING, 1.0)
+            whole = True
+            return scene, version, lost
+        finally:
+            if not whole:
+                importing.discard(scene)
+
+    def done(self, context, result):
+        scene, version, lost = result
+        context.window.scene = scene
+        world.colour_viewports(scene, True)
+        for area in context.window.screen.areas:
+            if area.type == "VIEW_3D":
+                area.spaces.active.region_3d.view_perspective = "CAMERA"
+        listing.refresh(scene, driver.get().running_folder)
+        for sentence in lost:
+            self.report({"WARNING"}, sentence)
+        frames = len(scene.inspatio.frames())
+        self.report(
+            {"INFO"}, f"Imported “{scene.name}”: {frames} frames, {takes.reference_sentence(version)}"
+        )
+
+
+class INSPATIO_OT_export_scene_folder(InFolder, bpy.types.Operator):
+    """Write the shot as a scene folder of InSpatio World, which the release generates from"""
+
+    bl_idname = "inspatio.export_scene_folder"
+    bl_label = "Export Scene Folder"
+    bl_options = {"REGISTER"}
+
+    title = "Exporting a scene folder"
+    errors = (shots.UserError,)
+
+    def check(self, context):
+        shots.check_shot(context.scene)
+        driver.get().setup()
+
+    def steps(self, context):
+        parent, runtime = self.folder(), driver.get()
+        setup = runtime.setup()
+        version = shots.check_shot(context.scene)
+        sampling = shots.shot_steps(context.scene, context.view_layer)
+        shot = yield from shares(sampling, 0.0, SAMPLING)
+        out, number = parent / takes.safe_name(shot.name), 1
+        while os.path.lexists(out):
+            number += 1
+            out = parent / f"{takes.safe_name(shot.name)}_{number:03d}"
+        written = scene_folders.Export(shot, version, out, setup)
+        writing = task_steps(runtime.begin_task(type(self).bl_label, written.work))
+        yield from shares(writing, SAMPLING, 1.0)
+        return out, written.lost
+
+    def done(self, context, result):
+        out, lost = result
+        for sentence in lost:
+            self.report({"WARNING"}, sentence)
+        self.report({"INFO"}, f"Exported a scene folder to {out}")
+        if lost and not bpy.app.background:
+            context.window_manager.popup_menu(
+                lambda menu, _context: [menu.layout.label(text=sentence) for sentence in lost],
+                title="A scene folder cannot hold all of the shot",
+                icon="INFO",
+            )
+
+
+def _draw_import(self, _context):
+    self.layout.operator(INSPATIO_OT_import_scene_folder.bl_idname, text="InSpatio Scene Folder")
+
+
+def _draw_export(self, _context):
+    self.layout.operator(INSPATIO_OT_export_scene_folder.bl_idname, text="InSpatio Scene Folder")
+
+
+CLASSES = (INSPATIO_OT_import_scene_folder, INSPATIO_OT_export_scene_folder)
+
+
+def register():
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+    bpy.types.TOPBAR_MT_file_import.append(_draw_import)
+    bpy.types.TOPBAR_MT_file_export.append(_draw_export)
+
+
+def unregister():
+    bpy.types.TOPBAR_MT_file_export.remove(_draw_export)
+    bpy.types.TOPBAR_MT_file_import.remove(_draw_import)
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)
