@@ -33,15 +33,22 @@ def encode_pngs(frames: np.ndarray) -> list[bytes]:
     return list(_pool.map(encode_png, frames))
 
 
-def png_size(data: Bytes) -> tuple[int, int]:
-    """Width and height that a PNG of 8 bits a channel claims in its header. Raises PictureError."""
+def png_header(data: Bytes) -> tuple[int, int, int, int] | None:
+    """Width, height, bits a channel and colour type (0 is grey) that a PNG claims; None where it is no PNG."""
     header = bytes(data[:26])
     if len(header) < 26 or header[:8] != b"\x89PNG\r\n\x1a\n" or header[12:16] != b"IHDR":
+        return None
+    return struct.unpack(">IIBB", header[16:26])
+
+
+def png_size(data: Bytes) -> tuple[int, int]:
+    """Width and height that a PNG of 8 bits a channel claims in its header. Raises PictureError."""
+    header = png_header(data)
+    if header is None:
         raise PictureError("is not a PNG")
-    if header[24] > 8:
-        raise PictureError(f"has {header[24]} bits a channel: save it with 8")
-    width, height = struct.unpack(">II", header[16:24])
-    return width, height
+    if header[2] > 8:
+        raise PictureError(f"has {header[2]} bits a channel: save it with 8")
+    return header[0], header[1]
 
 
 def decode_png(data: Bytes, width: int, height: int) -> np.ndarray:
