@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
 
 from ..device import Device, DeviceError, default_device
 from ..protocol.sources import DEPTH_NETWORKS, weights_folder
@@ -90,6 +91,7 @@ def _network_size(height: int, width: int, shorter: int, multiple: int) -> tuple
 
 
 def _load(folder: Path, label: str, name: str) -> Any:
+
     try:
         from transformers import DepthAnythingForDepthEstimation, logging
     except ImportError as error:
@@ -102,7 +104,7 @@ def _load(folder: Path, label: str, name: str) -> Any:
         network, found = DepthAnythingForDepthEstimation.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, output_loading_info=True
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise RecoverError(
             f"{label} in {folder} cannot be loaded ({str(error).splitlines()[0]}): "
             f"run `inspatio download {name}` again."
