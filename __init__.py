@@ -3,8 +3,8 @@
 
 def _modules():
     """Every module with something to register, in the order that lets each find what it needs."""
-    from .inspatio_blender import driver, listing, preferences, settings
-    from .operators import backend, capture, colour, export, generate, setting_up, takes
+    from .inspatio_blender import camera_settings, driver, listing, preferences, settings
+    from .operators import backend, capture, colour, export, generate, recover, setting_up, takes
     from .panels import backend as backend_panel
     from .panels import preferences as preferences_page
     from .panels import reference, shot
@@ -12,11 +12,13 @@ def _modules():
 
     return (
         settings,
+        camera_settings,
         preferences_page,
         preferences,
         listing,
         driver,
         capture,
+        recover,
         generate,
         export,
         takes,

@@ -21,10 +21,22 @@ from pathlib import Path
 
 import bpy
 
-from . import download, environment, jobs, listing, preferences, shots, showing, takes
+from . import (
+    camera_images,
+    download,
+    environment,
+    jobs,
+    listing,
+    preferences,
+    recovery,
+    shots,
+    showing,
+    takes,
+)
 from .progress import Progress
 from .shots import UserError
 from .task import Task
+from .versions import REFERENCE_FOLDER
 from .worker import Worker
 
 log = logging.getLogger(__name__)
@@ -143,9 +155,30 @@ class Runtime:
         setup = self.setup()
         return self._begin_task(f"Download {preset}", lambda task: download.download(task, setup, preset))
 
-    def _begin_task(self, title: str, work: Callable[[Task], str]) -> Task:
+    def recover_reference(self, scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> Task:
+        """Begin a version of the shot's reference from the pictures behind its cameras. Raises UserError."""
+        setup = self.setup()
+        self._check_no_task()
+        takes.keep_unsaved_folder(scene)
+        folder = takes.shot_folder(scene) / REFERENCE_FOLDER
+        try:
+            work = recovery.work_folder(folder)
+        except OSError as error:
+            raise UserError(f"No reference can be written to {folder}: {error.strerror or error}") from error
+        try:
+            views = camera_images.views(scene, view_layer, shots.frame_size(scene), work)
+        except BaseException:
+            recovery.discard(work)
+            raise
+        scene.inspatio.reference_version = ""
+        return self._begin_task("Recover Reference", lambda task: recovery.recover(task, setup, views, work))
+
+    def _check_no_task(self) -> None:
         if self.task is not None and self.task.running:
             raise UserError(f"{self.task.title} is running: wait for it or cancel it first")
+
+    def _begin_task(self, title: str, work: Callable[[Task], str]) -> Task:
+        self._check_no_task()
         self._task_shown = (0, 0.0)
         self.task = Task(title, work, preferences.user_folder() / "set_up.log")
         return self.task

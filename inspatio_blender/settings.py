@@ -159,6 +159,7 @@ class InSpatioShot(bpy.types.PropertyGroup):
                 "Up to four cameras at one frame, so that they cover more of the world",
             ),
             ("MOVING", "Frame Range", "One camera at every frame of the shot, for subjects that move"),
+            ("IMAGES", "Camera Images", "The pictures behind up to four cameras, with depth of their own"),
         ],
         default="STILL",
         options=set(),
@@ -243,7 +244,7 @@ class InSpatioShot(bpy.types.PropertyGroup):
     def reference_cameras(self) -> list[bpy.types.Object]:
         """The cameras chosen to capture from, each once; empty: the shot's camera."""
         chosen = [self.reference_camera]
-        if self.reference_kind == "STILLS":
+        if self.reference_kind in ("STILLS", "IMAGES"):
             chosen += [self.reference_camera_2, self.reference_camera_3, self.reference_camera_4]
         return list(dict.fromkeys(camera for camera in chosen if camera is not None))
 

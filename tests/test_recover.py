@@ -52,7 +52,8 @@ def views_file(folder: Path, poses: list[np.ndarray], kind: str, **changed: obje
                 "camera": f"Camera {index}",
                 "picture": picture.name,
                 "picture_frame": 0,
-                "rectangle": [0, 0, 1, 1],
+                "picture_fit": "stretch",
+                "pixel_aspect": 1.0,
                 "intrinsics": K.ravel().tolist(),
                 "world_to_camera": at.ravel().tolist(),
                 "depth": depth.name,
@@ -64,6 +65,7 @@ def views_file(folder: Path, poses: list[np.ndarray], kind: str, **changed: obje
             }
         )
     content = {"format": "inspatio-views", "version": 1, "kind": kind, "width": WIDTH, "height": HEIGHT}
+    content["aspect"] = WIDTH / HEIGHT
     path = folder / "views.json"
     path.write_text(json.dumps({**content, "network": "", "source": {"scene": "Scene"}, "views": views}))
     return path
@@ -255,13 +257,13 @@ def test_files_that_are_no_picture(tmp_path: Path, name: str) -> None:
     [
         ({"encoding": "perspective"}, "encoding must be one of"),
         ({"range": [1.0]}, "range must be"),
-        ({"rectangle": [0, 0, 0, 1]}, "rectangle must be"),
+        ({"picture_fit": "tile"}, "picture_fit must be one of"),
+        ({"pixel_aspect": 0.0}, "pixel_aspect must be above 0"),
         ({"known_pixels": [1.0, 2.0]}, "known_pixels must be"),
         ({"known_pixels": [1.0, 2.0, 3.0, 4.0]}, "known_distance must be above 0"),
         ({"depth": ""}, "has no depth"),
         ({"depth": "gone.exr"}, "gone.exr cannot be read"),
         ({"picture": "gone.png"}, "gone.png cannot be read"),
-        ({"rectangle": [3.0, 0, 1, 1]}, "Nothing of the depth"),
         ({"intrinsics": [1.0] * 9}, "intrinsics must be"),
         ({"world_to_camera": (np.eye(4) * 2).ravel().tolist()}, "world_to_camera"),
         ({"frame": "one"}, "frame must be a number"),

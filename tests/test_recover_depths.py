@@ -18,7 +18,7 @@ from backend.recover.align import align_scale
 from backend.recover.depths import DepthForm, check_shape, planar_depth, ray_lengths, read_values
 from backend.recover.lens import DEFAULT_FOCAL, find_lens
 from backend.recover.pictures import jpeg_focal, jpeg_size
-from backend.recover.placing import Placement
+from backend.recover.placing import Placement, rectangle_of
 
 WIDTH, HEIGHT = 24, 16
 DEPTH = np.linspace(1, 9, WIDTH * HEIGHT).reshape(HEIGHT, WIDTH).astype(np.float32)
@@ -189,6 +189,20 @@ def test_a_pictures_own_intrinsics_see_what_the_view_sees(
     (across, down), (x, y) = placement.scale, placement.corner
     assert (own_u + 0.5) * across + x == pytest.approx(u)
     assert (own_v + 0.5) * down + y == pytest.approx(v)
+
+
+@pytest.mark.parametrize(
+    ("fit", "wide", "high"),
+    [
+        ("stretch", (0, 0, 1, 1), (0, 0, 1, 1)),
+        ("fit", (0, 0.25, 1, 0.5), (0.25, 0, 0.5, 1)),
+        ("crop", (-0.5, 0, 2, 1), (0, -0.5, 1, 2)),
+    ],
+)
+def test_how_a_picture_lies_in_a_square_frame(
+    fit: str, wide: tuple[float, ...], high: tuple[float, ...]
+) -> None:
+    assert (rectangle_of(fit, 2.0, 1.0), rectangle_of(fit, 0.5, 1.0)) == (wide, high)
 
 
 def test_a_picture_that_fills_its_view_is_left_as_it_is() -> None:

@@ -43,7 +43,7 @@ class DepthNetwork:
         ]
         if missing:
             raise RecoverError(
-                f"{source.label} is not on this machine: download it in the preferences, or with "
+                f"The weights of {source.label} are not on this machine: download them in the preferences, or with "
                 f"`inspatio download {name}`. {WITHOUT}"
             )
         try:

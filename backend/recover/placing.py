@@ -14,6 +14,19 @@ import numpy as np
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 """The picture fills its view."""
 
+FITS = ("stretch", "fit", "crop")
+"""How a picture of another shape lies in a camera's frame: bent to fill it, whole within it, or covering it."""
+
+
+def rectangle_of(fit: str, picture: float, frame: float) -> tuple[float, float, float, float]:
+    """Where a picture of an aspect lies in a frame of another: left, top, width and height in shares of the frame."""
+    width = height = 1.0
+    if fit == "fit":
+        width, height = min(1.0, picture / frame), min(1.0, frame / picture)
+    elif fit == "crop":
+        width, height = max(1.0, picture / frame), max(1.0, frame / picture)
+    return (1 - width) / 2, (1 - height) / 2, width, height
+
 
 @dataclass(frozen=True)
 class Placement:

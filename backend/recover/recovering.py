@@ -23,7 +23,7 @@ from .depths import check_shape, planar_depth, read_values
 from .error import RecoverError
 from .networks import DepthNetwork
 from .pictures import Picture, Pictures
-from .placing import Placement
+from .placing import Placement, rectangle_of
 from .request import Request, ViewRequest
 from .tracking import Tracker, still_factor
 
@@ -88,7 +88,9 @@ class _Recovery:
     def _view(self, asked: ViewRequest, name: str) -> View:
         request = self._request
         picture = self._pictures.read(asked.picture, asked.picture_frame)
-        placement = Placement(*picture.size, request.width, request.height, asked.rectangle)
+        shape = picture.size[0] / picture.size[1] * asked.pixel_aspect
+        rectangle = rectangle_of(asked.fit, shape, request.aspect)
+        placement = Placement(*picture.size, request.width, request.height, rectangle)
         if request.upright:
             check_shape("The view", (request.width, request.height), picture.name, picture.size)
         k = np.array(asked.intrinsics).reshape(3, 3)

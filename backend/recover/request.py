@@ -3,13 +3,14 @@
 A views file is JSON, written by the add-on or by hand (docs/stills.md):
 
     {"format": "inspatio-views", "version": 1, "kind": "still" | "stills" | "moving", "width": 832, "height": 480,
-     "network": "", "source": {...},
+     "aspect": 1.7333, "network": "", "source": {...},
      "views": [{"frame": 1.0, "camera": "Camera", "picture": "photo.jpg", "picture_frame": 0,
-                "rectangle": [0, 0, 1, 1], "intrinsics": [9 numbers], "world_to_camera": [16 numbers],
+                "picture_fit": "stretch" | "fit" | "crop", "pixel_aspect": 1.0, "intrinsics": [9 numbers], "world_to_camera": [16 numbers],
                 "depth": "photo.exr" or "", "encoding": "planar" | "ray" | "inverse", "range": [] or [low, high],
                 "known_pixels": [] or [u0, v0, u1, v1], "known_distance": 0.0}]}
 
-Its paths are as they are, or beside it. A view without a depth file has its depth from `network`.
+Its paths are as they are, or beside it. aspect: width by height of the cameras' frame as it is displayed; pixel_aspect:
+the same of a picture's pixels; picture_fit: how the one lies in the other. A view without a depth file has its depth from `network`.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from .depths import ENCODINGS, ENDINGS, PLANAR, DepthForm
 from .error import RecoverError
 from .lens import find_lens
 from .pictures import STILLS, Pictures, is_video, video_info
-from .placing import WHOLE
+from .placing import FITS
 
 LONGEST_SIDE = 1280
 """Of a view whose size nobody states: larger pictures are made smaller."""
@@ -44,8 +45,8 @@ CAMERAS = ("moving", "static")
 class ViewRequest:
     """A view to be made of a picture.
 
-    picture_frame: of a video, counted from 0. rectangle: where the picture lies, in shares of the view. intrinsics are
-    those of the view's pixels. depth: a depth map, None for the network's. known: two pixels of the view and how far
+    picture_frame: of a video, counted from 0. fit: how the picture lies in the view, pixel_aspect: width by height of its
+    pixels. intrinsics are those of the view's pixels. depth: a depth map, None for the network's. known: two pixels of the view and how far
     apart they are in the world, for the scale of the depth.
     """
 
@@ -55,7 +56,8 @@ class ViewRequest:
     intrinsics: Matrix
     world_to_camera: Matrix
     picture_frame: int = 0
-    rectangle: tuple[float, float, float, float] = WHOLE
+    fit: str = "stretch"
+    pixel_aspect: float = 1.0
     depth: Path | None = None
     form: DepthForm = PLANAR
     known: tuple[tuple[float, ...], float] | None = None
@@ -65,6 +67,7 @@ class ViewRequest:
 class Request:
     """A reference to be recovered.
 
+    aspect: width by height of the views as they are displayed.
     network: name of the depth network of the views without a depth map. solve: the poses are not known yet, and found
     by following the first camera. still_camera: all poses are one. upright: pictures are turned as their EXIF says.
     source: what the reference says of where it comes from. notes: lines for the user.
@@ -73,6 +76,7 @@ class Request:
     kind: str
     width: int
     height: int
+    aspect: float
     views: tuple[ViewRequest, ...]
     network: str = ""
     solve: bool = False
@@ -114,6 +118,7 @@ def _request(path: Path) -> Request:
         kind,
         read.integer("width", 16, MAX_SIDE),
         read.integer("height", 16, MAX_SIDE),
+        read.number("aspect", above=0.0),
         views,
         read.text("network", 100),
         source=read.object("source"),
@@ -123,9 +128,7 @@ def _request(path: Path) -> Request:
 def _view(path: Path, number: int, entry: Mapping[str, Any]) -> ViewRequest:
     where = f"{path.name}: view {number}"
     read = Fields(where, entry)
-    rectangle, span, known = (read.numbers(name, 4) for name in ("rectangle", "range", "known_pixels"))
-    if len(rectangle) != 4 or rectangle[2] <= 0 or rectangle[3] <= 0:
-        raise read.wrong("rectangle must be left, top, width and height")
+    span, known = (read.numbers(name, 4) for name in ("range", "known_pixels"))
     if len(span) not in (0, 2):
         raise read.wrong("range must be the lowest and the highest value")
     if len(known) not in (0, 4):
@@ -138,7 +141,8 @@ def _view(path: Path, number: int, entry: Mapping[str, Any]) -> ViewRequest:
         check_intrinsics(read.list("intrinsics", 9), where),
         check_pose(read.list("world_to_camera", 16), where),
         read.integer("picture_frame", 0, 10**7),
-        (rectangle[0], rectangle[1], rectangle[2], rectangle[3]),
+        read.choice("picture_fit", FITS),
+        read.number("pixel_aspect", above=0.0),
         path.parent / depth if depth else None,
         DepthForm(read.choice("encoding", ENCODINGS), (span[0], span[1]) if span else None),
         (known, read.number("known_distance", above=0.0)) if known else None,
@@ -196,6 +200,7 @@ def from_pictures(paths: Sequence[Path], asked: Asked) -> Request:
         kind,
         width,
         height,
+        width / height,
         views,
         asked.network,
         solve=len(views) > 1 and not static,
