@@ -1,7 +1,7 @@
 """The picture behind a camera: its file, which frame of it, and how it lies in the camera's frame.
 
-How large a picture is is left to who reads it: without a window Blender does not say it of sequences. Pictures that are moved, turned,
-scaled or mirrored, or bent by a clip's lens, are refused: no reference is better than one that lies askew.
+How large a picture is, is left to who reads it: without a window Blender does not say it of sequences. Pictures that
+are moved, turned, scaled or mirrored, or bent by a clip's lens, are refused: a reference must not lie askew.
 """
 
 import re
@@ -130,10 +130,15 @@ def _moment(owner, source, filepath, at, last):
         return file, max(at, 1) - 1
     if source != "SEQUENCE":
         raise UserError(f"“{owner.name}” is no picture, sequence or movie")
+    # An image's frame is the number in the name; a clip's first frame is the file that it was opened with.
+    return (numbered(file, to=at) if last is None else numbered(file, ahead=at - 1)), 0
+
+
+def numbered(file: Path, ahead: int = 0, to: int | None = None) -> Path:
+    """The file of a sequence that is `ahead` frames after `file`, or has the number `to`. Raises UserError."""
     digits = re.search(r"(\d+)(?=\D*$)", file.stem)
     if digits is None:
-        raise UserError(f"The frames of “{owner.name}” have no numbers in their names")
-    # An image's frame is the number in the name; a clip's first frame is the file that it was opened with.
-    number = at if last is None else int(digits[1]) + at - 1
+        raise UserError(f"{file.name} has no number: a sequence has one in every file's name")
+    number = int(digits[1]) + ahead if to is None else to
     stem = f"{file.stem[: digits.start()]}{number:0{len(digits[1])}d}{file.stem[digits.end() :]}"
-    return file.with_name(stem + file.suffix), 0
+    return file.with_name(stem + file.suffix)

@@ -4,56 +4,66 @@ What is read here, on the main thread, is a views file's content (docs/stills.md
 depth. The backend's command reads the pictures and makes the reference.
 """
 
+from collections.abc import Generator
 from pathlib import Path
 
 import bpy
 import numpy as np
 
 from . import cameras
-from .backgrounds import background_at
+from .backgrounds import background_at, numbered
 from .camera_settings import FILE
 from .shots import EMPTY_RANGE, UserError
 
+NO_SCALE = {"known_pixels": [], "known_distance": 0.0}
+"""The depth is taken as it is, or follows the first view's."""
 
-def views(
+
+def view_steps(
     scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, size: tuple[int, int], folder: Path
-) -> dict:
-    """The content of a views file for the chosen cameras; pictures without a file are written to `folder`.
+) -> Generator[float, None, dict]:
+    """The content of a views file for the chosen cameras, a view a step; yields the share that is done.
 
-    Raises UserError, also where two cameras want different networks.
+    Pictures without a file are written to `folder`. Raises UserError, also where two cameras want different networks.
     """
     shot = scene.inspatio
     frames = shot.frames()
     if not frames:
         raise UserError(EMPTY_RANGE)
-    at = float(frames[0])
-    if shot.reference_at == "CURRENT":
-        at = scene.frame_current + scene.frame_subframe
     scale = int(shot.reference_scale)
-    width, height = size[0] * scale, size[1] * scale
+    size = size[0] * scale, size[1] * scale
     chosen = shot.reference_cameras() or [shot.camera or scene.camera]
+    if shot.is_footage():
+        kind, moments = "moving", [(float(frame), chosen[0]) for frame in frames[:: shot.reference_step]]
+    else:
+        current = scene.frame_current + scene.frame_subframe
+        at = float(current if shot.reference_at == "CURRENT" else frames[0])
+        kind, moments = "stills" if len(chosen) > 1 else "still", [(at, camera) for camera in chosen]
     found = []
     with cameras.kept_frame(scene):
-        cameras.set_frame(scene, at)
-        for camera in chosen:
-            found.append(_view(scene, view_layer, camera, at, (width, height), folder))
+        for frame, camera in moments:
+            cameras.set_frame(scene, frame)
+            ahead = int(frame - moments[0][0])
+            found.append(_view(scene, view_layer, camera, frame, ahead, size, folder))
+            yield len(found) / len(moments)
     networks = list(dict.fromkeys(network for _, network in found if network))
     if len(networks) > 1:
         raise UserError("The cameras name different depth networks: choose one for all")
     return {
         "format": "inspatio-views",
         "version": 1,
-        "kind": "stills" if len(found) > 1 else "still",
-        "width": width,
-        "height": height,
+        "kind": kind,
+        "width": size[0],
+        "height": size[1],
         "aspect": cameras.render_frame(scene).aspect,
         "network": networks[0] if networks else "",
-        "source": {"scene": scene.name, "cameras": [view["camera"] for view, _ in found]},
+        "solve": shot.is_footage() and shot.reference_find_camera,
+        "source": {"scene": scene.name, "cameras": list(dict.fromkeys(view["camera"] for view, _ in found))},
         "views": [view for view, _ in found],
     }
 
 
-def _view(scene, view_layer, camera, at, size, folder):
+def _view(scene, view_layer, camera, at, ahead, size, folder):
     """A view of the file, and the name of the network that gives its depth."""
     try:
         k, pose, name = cameras.sample(scene, view_layer, camera, size)
@@ -71,18 +81,20 @@ def _view(scene, view_layer, camera, at, size, folder):
         "pixel_aspect": background.pixel_aspect,
         "intrinsics": k.ravel().tolist(),
         "world_to_camera": pose.ravel().tolist(),
-        "depth": _depth_file(camera) if is_file else "",
+        "depth": _depth_file(camera, ahead) if is_file else "",
         "encoding": settings.encoding if is_file else "planar",
         "range": [settings.range_low, settings.range_high] if is_file else [],
-        **_known(view_layer, camera, k, pose, size),
+        **(_known(view_layer, camera, k, pose, size) if ahead == 0 else NO_SCALE),
     }, "" if is_file else settings.depth_from
 
 
-def _depth_file(camera):
+def _depth_file(camera, ahead):
+    """The depth map of the camera, or of a sequence the one that is `ahead` frames after it."""
     chosen = camera.data.inspatio.depth_file.strip()
     if not chosen:
         raise UserError(f"“{camera.name}” has no depth: name a depth map, or choose a network")
     file = Path(bpy.path.abspath(chosen, library=camera.data.library))
+    file = numbered(file, ahead) if ahead else file
     if not file.is_file():
         raise UserError(f"The depth map of “{camera.name}” is missing: {file}")
     return str(file)
@@ -93,7 +105,7 @@ def _known(view_layer, camera, k, pose, size):
     settings = camera.data.inspatio
     ends = [settings.known_from, settings.known_to]
     if ends == [None, None]:
-        return {"known_pixels": [], "known_distance": 0.0}
+        return NO_SCALE
     if None in ends or ends[0] == ends[1]:
         raise UserError(f"The scale of “{camera.name}” needs two objects: name both, or none")
     places, pixels = [], []

@@ -16,7 +16,7 @@ import logging
 import queue
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import bpy
@@ -155,8 +155,13 @@ class Runtime:
         setup = self.setup()
         return self._begin_task(f"Download {preset}", lambda task: download.download(task, setup, preset))
 
-    def recover_reference(self, scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> Task:
-        """Begin a version of the shot's reference from the pictures behind its cameras. Raises UserError."""
+    def recover_steps(
+        self, scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer
+    ) -> Generator[float, None, Task]:
+        """Look at the pictures behind the shot's cameras, one a step, then begin a version of the reference from them.
+
+        Yields the share that is looked at. Closing the generator cancels. Raises UserError.
+        """
         setup = self.setup()
         self._check_no_task()
         takes.keep_unsaved_folder(scene)
@@ -166,7 +171,8 @@ class Runtime:
         except OSError as error:
             raise UserError(f"No reference can be written to {folder}: {error.strerror or error}") from error
         try:
-            views = camera_images.views(scene, view_layer, shots.frame_size(scene), work)
+            views = yield from camera_images.view_steps(scene, view_layer, shots.frame_size(scene), work)
+            self._check_no_task()
         except BaseException:
             recovery.discard(work)
             raise

@@ -186,6 +186,17 @@ class InSpatioShot(bpy.types.PropertyGroup):
         max=24,
         options=set(),
     )
+    reference_every_frame: BoolProperty(
+        name="Every Frame",
+        description="Take the movie or sequence behind the camera at every frame of the shot, for subjects that move",
+        options=set(),
+    )
+    reference_find_camera: BoolProperty(
+        name="Find Camera",
+        description="Find where the camera of the movie went by its pictures and their depth, from where it stands at "
+        "the first frame. Without it the camera of the scene counts, as it is animated",
+        options=set(),
+    )
     reference_scale: EnumProperty(
         name="Size",
         description="Size of the reference against the generated frame",
@@ -241,9 +252,15 @@ class InSpatioShot(bpy.types.PropertyGroup):
             start, end = scene.frame_start, scene.frame_end
         return list(range(start, end + 1))
 
+    def is_footage(self) -> bool:
+        """Whether the reference is a movie behind one camera, frame by frame."""
+        return self.reference_kind == "IMAGES" and self.reference_every_frame
+
     def reference_cameras(self) -> list[bpy.types.Object]:
         """The cameras chosen to capture from, each once; empty: the shot's camera."""
         chosen = [self.reference_camera]
+        if self.is_footage():
+            return [camera for camera in chosen if camera is not None]
         if self.reference_kind in ("STILLS", "IMAGES"):
             chosen += [self.reference_camera_2, self.reference_camera_3, self.reference_camera_4]
         return list(dict.fromkeys(camera for camera in chosen if camera is not None))

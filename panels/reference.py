@@ -37,10 +37,14 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
         column.prop(shot, "reference_kind")
         cameras = column.column(align=True)
         cameras.prop(shot, "reference_camera", placeholder="The Shot's")
-        if shot.reference_kind in ("STILLS", "IMAGES"):
+        if shot.reference_kind in ("STILLS", "IMAGES") and not shot.is_footage():
             for number in (2, 3, 4):
                 cameras.prop(shot, f"reference_camera_{number}")
-        if shot.reference_kind == "MOVING":
+        if shot.reference_kind == "IMAGES":
+            column.prop(shot, "reference_every_frame")
+        if shot.is_footage():
+            column.prop(shot, "reference_find_camera")
+        if shot.reference_kind == "MOVING" or shot.is_footage():
             column.prop(shot, "reference_step")
         else:
             column.prop(shot, "reference_at")
@@ -50,12 +54,12 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
                 if camera is not None:
                     self._depth(layout.box().column(), camera)
         layout.separator()
-        if shot.reference_kind == "IMAGES":
-            self._recover(context, layout, runtime.task)
-        elif runtime.capturing is not None:
+        if runtime.capturing is not None:
             row = layout.row()
             row.scale_y = 1.4
             row.progress(factor=runtime.capturing, text="Capturing, Esc cancels")
+        elif shot.reference_kind == "IMAGES":
+            self._recover(context, layout, runtime.task)
         else:
             column = layout.column()
             column.scale_y = 1.4
@@ -75,7 +79,9 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
                 rows.prop(settings, "range_low")
                 rows.prop(settings, "range_high")
         else:
-            column.label(text=DEPTH_NETWORKS[settings.depth_from].licence, icon="INFO")
+            row = column.row(align=True)
+            row.label(text=DEPTH_NETWORKS[settings.depth_from].licence, icon="INFO")
+            row.operator("inspatio.download_weights", text="", icon="IMPORT").preset = settings.depth_from
         rows = column.column(align=True)
         rows.prop(settings, "known_from")
         rows.prop(settings, "known_to")
@@ -83,7 +89,7 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
     def _recover(self, context, layout, task):
         """The button, how far it is, and how the last attempt ended."""
         column = layout.column()
-        if task is not None and task.title == RECOVER and task.running:
+        if task is not None and task.running:
             task_progress(column, task)
             return
         row = column.row()

@@ -67,7 +67,9 @@ def views_file(folder: Path, poses: list[np.ndarray], kind: str, **changed: obje
     content = {"format": "inspatio-views", "version": 1, "kind": kind, "width": WIDTH, "height": HEIGHT}
     content["aspect"] = WIDTH / HEIGHT
     path = folder / "views.json"
-    path.write_text(json.dumps({**content, "network": "", "source": {"scene": "Scene"}, "views": views}))
+    path.write_text(
+        json.dumps({**content, "network": "", "solve": False, "source": {"scene": "Scene"}, "views": views})
+    )
     return path
 
 
@@ -127,6 +129,21 @@ def test_a_moving_world_with_cameras(tmp_path: Path) -> None:
         read_views(views_file(tmp_path, [pose(x=0.1 * n) for n in range(6)], "moving")), tmp_path / "out"
     )
     assert [view.frame for view in reference.views] == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_camera_of_footage_is_found_from_where_it_stood(tmp_path: Path) -> None:
+    """The first pose counts, wherever it is in the world; those that are said of the others do not."""
+    start = pose(x=0.5, y=0.1, z=0.3, yaw=-4)
+    truth = [start @ turn for turn in (pose(), pose(x=0.15), pose(x=0.3, yaw=1))]
+    path = views_file(tmp_path, truth, "moving")
+    content = json.loads(path.read_text())
+    content["solve"] = True
+    for view in content["views"][1:]:
+        view["world_to_camera"] = np.eye(4).ravel().tolist()
+    path.write_text(json.dumps(content))
+    reference = recover(read_views(path), tmp_path / "out")
+    for view, at in zip(reference.views, truth, strict=True):
+        np.testing.assert_allclose(np.array(view.world_to_camera).reshape(4, 4), at, atol=0.03)
 
 
 def test_a_large_photograph_is_made_smaller_with_its_depth(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
 import pytest
 from small_extension import list_name, write_list, write_wheel
 
@@ -153,3 +154,23 @@ def test_what_a_take_needs_is_said_before_it_starts(installed, tmp_path, paintin
     )
     assert all(words.startswith("Needs ") for words in found["words"])
     assert found["seconds"] is None or found["seconds"] > 0
+
+
+def test_camera_images(installed, tmp_path):
+    """With the real backend: what is recovered from pictures behind cameras is generated from."""
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    found = run_in_window(
+        installed("window"),
+        "window_images.py",
+        tmp_path,
+        folder=tmp_path,
+        INSPATIO_PYTHON=sys.executable,
+        INSPATIO_WEIGHTS=str(weights),
+    )
+    assert "download them in the preferences" in found["said"]
+    frame, photograph = (
+        cv2.imread(str(Path(found[folder]) / name))
+        for folder, name in (("take", "0001.png"), ("photographs", "view_0000.png"))
+    )
+    assert cv2.PSNR(frame, photograph) > 20, "the first frame is what the photograph shows"

@@ -140,7 +140,7 @@ class DepthSource:
 
 # The authors state Apache-2.0 for the Small size as a whole and CC-BY-NC-4.0 for the larger ones; the cards of the
 # metric ones carry no licence of their own (github.com/DepthAnything/Depth-Anything-V2, README and issue 245).
-_SMALL = "Apache-2.0 by its authors' README; its model card names none"
+_SMALL = "Apache-2.0 by its authors' README, its card says none"
 DEPTH_NETWORKS = {
     "depth": DepthSource(
         "depth-anything/Depth-Anything-V2-Small-hf", "Depth Anything V2 Small", "Apache-2.0"

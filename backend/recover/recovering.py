@@ -143,7 +143,9 @@ class _Recovery:
             self._first = depth
         if request.solve:
             self._tracker = self._tracker or Tracker(k)
-            pose, factor = self._tracker.follow(name, colour, depth, rescale)
+            # The tracker's world is the first camera, which stands in the world where it was said to.
+            turned, factor = self._tracker.follow(name, colour, depth, rescale)
+            pose = turned @ np.array(request.views[0].world_to_camera).reshape(4, 4)
         elif rescale:
             factor = still_factor(self._first, depth)
         return pose, depth * np.float32(factor)

@@ -3,14 +3,16 @@
 A views file is JSON, written by the add-on or by hand (docs/stills.md):
 
     {"format": "inspatio-views", "version": 1, "kind": "still" | "stills" | "moving", "width": 832, "height": 480,
-     "aspect": 1.7333, "network": "", "source": {...},
+     "aspect": 1.7333, "network": "", "solve": false, "source": {...},
      "views": [{"frame": 1.0, "camera": "Camera", "picture": "photo.jpg", "picture_frame": 0,
-                "picture_fit": "stretch" | "fit" | "crop", "pixel_aspect": 1.0, "intrinsics": [9 numbers], "world_to_camera": [16 numbers],
+                "picture_fit": "stretch" | "fit" | "crop", "pixel_aspect": 1.0,
+                "intrinsics": [9 numbers], "world_to_camera": [16 numbers],
                 "depth": "photo.exr" or "", "encoding": "planar" | "ray" | "inverse", "range": [] or [low, high],
                 "known_pixels": [] or [u0, v0, u1, v1], "known_distance": 0.0}]}
 
 Its paths are as they are, or beside it. aspect: width by height of the cameras' frame as it is displayed; pixel_aspect:
-the same of a picture's pixels; picture_fit: how the one lies in the other. A view without a depth file has its depth from `network`.
+the same of a picture's pixels; picture_fit: how the one lies in the other. A view without a depth file has its depth
+from `network`. solve: the poses of all views but the first are found, not taken from here.
 """
 
 from __future__ import annotations
@@ -45,9 +47,9 @@ CAMERAS = ("moving", "static")
 class ViewRequest:
     """A view to be made of a picture.
 
-    picture_frame: of a video, counted from 0. fit: how the picture lies in the view, pixel_aspect: width by height of its
-    pixels. intrinsics are those of the view's pixels. depth: a depth map, None for the network's. known: two pixels of the view and how far
-    apart they are in the world, for the scale of the depth.
+    picture_frame: of a video, counted from 0. fit: how the picture lies in the view, pixel_aspect: width by height of
+    its pixels. intrinsics are those of the view's pixels. depth: a depth map, None for the network's. known: two pixels
+    of the view and how far apart they are in the world, for the scale of the depth.
     """
 
     frame: float
@@ -68,9 +70,9 @@ class Request:
     """A reference to be recovered.
 
     aspect: width by height of the views as they are displayed.
-    network: name of the depth network of the views without a depth map. solve: the poses are not known yet, and found
-    by following the first camera. still_camera: all poses are one. upright: pictures are turned as their EXIF says.
-    source: what the reference says of where it comes from. notes: lines for the user.
+    network: name of the depth network of the views without a depth map. solve: the poses are not known yet, but the
+    first, and found by following that camera. still_camera: all poses are one. upright: pictures are turned as their
+    EXIF says. source: what the reference says of where it comes from. notes: lines for the user.
     """
 
     kind: str
@@ -121,6 +123,8 @@ def _request(path: Path) -> Request:
         read.number("aspect", above=0.0),
         views,
         read.text("network", 100),
+        read.boolean("solve"),
+        kind == "moving" and len({view.world_to_camera for view in views}) == 1,
         source=read.object("source"),
     ).check()
 

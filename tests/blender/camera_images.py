@@ -64,15 +64,22 @@ def test(folder):
     assert recovered.name == "v002", recovered
     assert sorted(path.name for path in recovered.parent.iterdir()) == ["v001", "v002"]
 
-    # A packed picture that is painted over, and a single view; the second camera's background is ours and left out.
+    # A packed picture, then one that is painted over; behind the same camera lies a take's frame, which is not taken.
     shot.reference_camera_2 = None
     image = first.data.background_images[0].image
+    background = first.data.background_images[0]
+    background.image = bpy.data.images.load(str(captured / "view_0001.png"))
+    background.image["inspatio"] = True
+    refused("has no picture behind it")
+    first.data.background_images.new().image = image
     image.pack()
-    assert bpy.ops.inspatio.recover_reference() == {"FINISHED"}
-    packed = takes.reference_version(scene)
+    packed = backgrounds.background_at(scene, first, 1.0, Path(folder)).file
+    assert packed.parent == Path(folder)
+    assert packed.read_bytes() == (captured / "view_0000.png").read_bytes()
     pixels = np.ones(image.size[0] * image.size[1] * 4, np.float32)
     image.pixels.foreach_set(pixels)
     assert bpy.ops.inspatio.recover_reference() == {"FINISHED"}
+    first.data.background_images.remove(first.data.background_images[0])
     painted = takes.reference_version(scene)
 
     # Scale from two objects on what is seen: the depth is twice what the file says.
@@ -111,10 +118,8 @@ def test(folder):
         setattr(background, name, before)
     first.data.inspatio.depth_file = "//gone.exr"
     refused("is missing")
-    first.data.inspatio.depth_file = str(captured / "reference.json")
-    refused("reference.json is no depth map")
     first.data.inspatio.depth_from = "depth"
-    refused("download it in the preferences")
+    refused("download them in the preferences")
     shot.reference_camera_2 = second
     second.data.inspatio.depth_from = "depth-indoor"
     refused("name different depth networks")
@@ -122,7 +127,7 @@ def test(folder):
     refused("orthographic")
     first.data.type = "PERSP"
     names = sorted(path.name for path in recovered.parent.iterdir())
-    assert names == ["v001", "v002", "v003", "v004", "v005"], names
+    assert names == ["v001", "v002", "v003", "v004"], names
 
     # The moments of movies and sequences, as Blender counts them.
     moments = {}
@@ -131,6 +136,22 @@ def test(folder):
     frames.mkdir()
     for number in range(5, 12):
         (frames / f"shot_{number:03d}.png").write_bytes((captured / "view_0000.png").read_bytes())
+    # A sequence at every second frame, with the depth of each: a world that moves, from the camera as it is animated.
+    background = behind(first, frames / "shot_005.png")
+    background.image.source = "SEQUENCE"
+    background.image_user.frame_start, background.image_user.frame_duration = 1, 5
+    background.image_user.frame_offset = 4
+    for number in range(31, 36):
+        np.save(Path(folder) / f"depth_{number}.npy", np.full((144, 256), number - 25.0, np.float32))
+    first.data.inspatio.depth_file = str(Path(folder) / "depth_31.npy")
+    shot.reference_camera, shot.reference_every_frame, shot.reference_step = first, True, 2
+    shot.use_scene_range, shot.frame_start, shot.frame_end = False, 1, 5
+    assert bpy.ops.inspatio.recover_reference() == {"FINISHED"}
+    footage = takes.reference_version(scene)
+    shot.frame_end = 9
+    refused("is missing")
+    shot.reference_every_frame = False
+
     background = behind(first, frames / "shot_005.png")
     background.image.source = "SEQUENCE"
     user = background.image_user
@@ -152,10 +173,10 @@ def test(folder):
     found = {
         "captured": str(captured),
         "recovered": str(recovered),
-        "packed": str(packed),
         "painted": str(painted),
         "scaled": str(scaled),
         "moments": moments,
+        "footage": str(footage),
     }
     assert json.dumps(found)
     return found
