@@ -12,6 +12,7 @@ import bpy
 
 from .shots import UserError
 from .showing import MARK
+from .takes import safe_name
 
 STILLS = (".png", ".jpg", ".jpeg")
 MOVIES = (".mp4", ".mov", ".m4v", ".mkv", ".avi", ".webm")
@@ -108,7 +109,8 @@ def _still(image, folder):
     if image.packed_file is None and image.source == "FILE" and not image.is_dirty:
         return Path(bpy.path.abspath(image.filepath, library=image.library))
     ending = Path(image.filepath).suffix.lower() or ".png"
-    file = folder / f"packed_{len(list(folder.iterdir())):04d}{ending}"
+    # Two libraries may bring pictures of one name.
+    file = folder / f"{safe_name(Path(image.name).stem)}_{len(list(folder.iterdir())) + 1}{ending}"
     try:
         if image.packed_file is not None and not image.is_dirty:
             file.write_bytes(image.packed_file.data)

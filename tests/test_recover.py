@@ -173,6 +173,20 @@ def test_a_known_distance_scales_the_depth(tmp_path: Path) -> None:
     assert any(line.startswith("Scale: depth times 7") for line in lines)
 
 
+def test_the_first_views_scale_is_that_of_all_footage(tmp_path: Path) -> None:
+    path = views_file(tmp_path, [pose(x=0.1 * n) for n in range(3)], "moving")
+    content = json.loads(path.read_text())
+    wall = np.array([(100.0, 10.0), (120.0, 70.0)])
+    content["views"][0]["known_pixels"] = wall.ravel().tolist()
+    content["views"][0]["known_distance"] = 2 * float(np.linalg.norm((wall[0] - wall[1]) / K[0, 0] * 6))
+    path.write_text(json.dumps(content))
+    recover(read_views(path), tmp_path / "out")
+    world, _ = load_world(tmp_path / "out")
+    for index in range(3):
+        truth = np.load(tmp_path / f"photo {index} ä.npy")
+        np.testing.assert_allclose(world.depth[index].numpy(), 2 * truth, rtol=1e-5)
+
+
 TURNS = [pose(x=0.05 * n, z=0.02 * n, yaw=0.5 * n) for n in range(12)]
 
 

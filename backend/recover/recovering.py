@@ -131,10 +131,11 @@ class _Recovery:
             pixels, distance = asked.known
             scale = align_scale(depth, k, np.array(pixels).reshape(2, 2), distance)
             self._show(f"Scale: depth times {scale:.4g}, so that the two points are {distance:g} apart", None)
+        if request.kind == "moving" or request.solve:
+            self._scale = scale
         if not request.solve and not request.still_camera:
             return pose, depth * np.float32(scale)
         # Views that follow the first have its scale: a network's is measured against it, that of files is the same.
-        self._scale = scale
         rescale = asked.depth is None and not is_first
         factor = 1.0
         if not rescale:
