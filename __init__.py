@@ -3,8 +3,19 @@
 
 def _modules():
     """Every module with something to register, in the order that lets each find what it needs."""
-    from .inspatio_blender import driver, listing, preferences, settings
-    from .operators import backend, capture, colour, export, generate, scene_folder, setting_up, takes, world
+    from .inspatio_blender import camera_settings, driver, listing, preferences, settings
+    from .operators import (
+        backend,
+        capture,
+        colour,
+        export,
+        generate,
+        recover,
+        scene_folder,
+        setting_up,
+        takes,
+        world,
+    )
     from .panels import backend as backend_panel
     from .panels import preferences as preferences_page
     from .panels import reference, shot
@@ -13,12 +24,14 @@ def _modules():
 
     return (
         settings,
+        camera_settings,
         preferences_page,
         preferences,
         listing,
         driver,
         capture,
         world,
+        recover,
         generate,
         export,
         scene_folder,

@@ -1,4 +1,4 @@
-"""The command line: `inspatio serve | shot | scene | download | doctor | bench`, also as `python -m backend`.
+"""The command line: `inspatio serve | shot | scene | recover | download | doctor | bench`, also as `python -m backend`.
 
 Exit codes: 0 done or asked to end, 1 failed, 2 bad arguments, 3 something needed is missing (`serve` says what in
 one line of JSON, the others in a sentence), 130 interrupted.
@@ -23,6 +23,7 @@ from .protocol.files import QUALITIES
 
 if TYPE_CHECKING:
     from .download import Line
+    from .recover import Asked
 
 DONE, FAILED, BAD_ARGUMENTS, MISSING, INTERRUPTED = 0, 1, 2, 3, 130
 SHORTEST_TOKEN = 16
@@ -77,8 +78,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     shot.set_defaults(run=_shot)
 
+    _add_recover(commands)
+
     download = commands.add_parser("download", help="download the weights of a preset, or go on with it")
-    download.add_argument("preset", help="inspatio-1.3b or inspatio-1.5-1.3b")
+    download.add_argument(
+        "preset",
+        help="inspatio-1.3b or inspatio-1.5-1.3b, or a depth network: depth, depth-indoor, depth-outdoor",
+    )
     download.add_argument(
         "--folder",
         type=Path,
@@ -151,6 +157,63 @@ def _add_scene(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         way.set_defaults(run=run)
 
 
+def _add_recover(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    recover = commands.add_parser(
+        "recover", help="make a reference of photographs or a video, and their depth"
+    )
+    recover.add_argument(
+        "pictures",
+        type=Path,
+        nargs="+",
+        help="one to four pictures, a video, a folder of frames, or a views file",
+    )
+    recover.add_argument("out", type=Path, help="folder of the reference, new")
+    depth = recover.add_argument_group("depth")
+    depth.add_argument(
+        "--depth",
+        nargs="+",
+        default=[],
+        metavar="MAP",
+        help="depth maps (EXR, 16-bit PNG, NPY), a folder of them, or a network: depth, depth-indoor, depth-outdoor",
+    )
+    depth.add_argument(
+        "--encoding", default="planar", choices=("planar", "ray", "inverse"), help="what the maps hold"
+    )
+    depth.add_argument(
+        "--range",
+        type=float,
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        help="what 0 and 65535 stand for; LOW 0: 0 is no depth",
+    )
+    depth.add_argument(
+        "--known",
+        type=float,
+        nargs=5,
+        metavar=("U0", "V0", "U1", "V1", "DISTANCE"),
+        help="two pixels of the first view, and how far apart they are in the world",
+    )
+    camera = recover.add_argument_group("cameras of pictures without a views file")
+    lens = camera.add_mutually_exclusive_group()
+    lens.add_argument(
+        "--fov", type=float, metavar="DEGREES", help="field of view across (default: EXIF, or 50 mm)"
+    )
+    lens.add_argument("--focal", type=float, metavar="MM", help="focal length on 35 mm film")
+    camera.add_argument(
+        "--camera", default="moving", choices=("moving", "static"), help="how a video was taken"
+    )
+    camera.add_argument("--size", help="width x height of the views (default: the picture's, at most 1280)")
+    camera.add_argument("--every", type=int, default=1, help="use every so many frames of a video")
+    camera.add_argument("--frames", type=int, help="use so many frames at most")
+    camera.add_argument(
+        "--first", type=int, default=1, help="scene frame of the first one (default: %(default)s)"
+    )
+    recover.add_argument(
+        "--json", action="store_true", help="tell the progress in lines of JSON: line, share, or error"
+    )
+    recover.set_defaults(run=_recover)
+
+
 def _serve(parsed: argparse.Namespace) -> int:
     try:
         from .life import say, serve
@@ -211,20 +274,77 @@ def _shot(parsed: argparse.Namespace) -> int:
     return DONE
 
 
+def _recover(parsed: argparse.Namespace) -> int:
+    try:
+        from .recover import RecoverError, from_pictures, read_views, recover
+    except (ImportError, OSError) as error:
+        _tell(parsed.json, error=_missing(error))
+        return MISSING
+
+    def show(line: str, share: float | None) -> None:
+        if parsed.json:
+            _tell(True, line=line, share=share)
+        else:
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+
+    keep_to_own_cores()
+    try:
+        pictures = parsed.pictures
+        is_views = len(pictures) == 1 and pictures[0].suffix.lower() == ".json"
+        request = read_views(pictures[0]) if is_views else from_pictures(pictures, _asked_to_recover(parsed))
+        recover(request, parsed.out.absolute(), show)
+    except RecoverError as error:
+        _tell(parsed.json, error=str(error))
+        return FAILED
+    return DONE
+
+
+def _asked_to_recover(parsed: argparse.Namespace) -> Asked:
+    from .protocol.sources import DEPTH_NETWORKS
+    from .recover import Asked, RecoverError
+    from .recover.depths import DepthForm
+
+    size = None
+    if parsed.size is not None:
+        width, _, height = parsed.size.partition("x")
+        if not (
+            width.isdigit() and height.isdigit() and 16 <= int(width) <= 8192 and 16 <= int(height) <= 8192
+        ):
+            raise RecoverError(f"--size is width x height, such as 832x480, not {parsed.size!r}.")
+        size = int(width), int(height)
+    if parsed.every < 1 or (parsed.frames is not None and parsed.frames < 1):
+        raise RecoverError("--every and --frames are 1 or more.")
+    network = parsed.depth[0] if len(parsed.depth) == 1 and parsed.depth[0] in DEPTH_NETWORKS else ""
+    return Asked(
+        () if network else tuple(Path(path) for path in parsed.depth),
+        network,
+        DepthForm(parsed.encoding, tuple(parsed.range) if parsed.range else None),
+        parsed.fov,
+        parsed.focal,
+        size,
+        (tuple(parsed.known[:4]), parsed.known[4]) if parsed.known else None,
+        parsed.every,
+        parsed.first,
+        parsed.frames,
+        parsed.camera,
+    )
+
+
 def _download(parsed: argparse.Namespace) -> int:
-    from .protocol.sources import weights_folder
+    from .protocol.sources import SOURCES, weights_folder
 
     try:
         from .download import DownloadError, download
     except ImportError as error:
-        _tell_download(parsed.json, error=_missing(error))
+        _tell(parsed.json, error=_missing(error))
         return MISSING
     folder = (parsed.folder or weights_folder()).expanduser().absolute()
     live = sys.stdout.isatty() and not parsed.json
 
     def show(line: Line) -> None:
         if parsed.json:
-            _tell_download(True, line=line.text, share=line.share)
+            _tell(True, line=line.text, share=line.share)
             return
         sys.stdout.write(
             (f"\r{line.text:<110}" if live else line.text) + ("" if live and line.passing else "\n")
@@ -234,9 +354,10 @@ def _download(parsed: argparse.Namespace) -> int:
     every = 0.2 if live else 0.5 if parsed.json else 5.0
     try:
         download(parsed.preset, folder, show, offline=parsed.offline, every=every)
-        _encode_neutral_prompt(parsed.preset, folder, show)
+        if parsed.preset in SOURCES:
+            _encode_neutral_prompt(parsed.preset, folder, show)
     except DownloadError as error:
-        _tell_download(parsed.json, error=str(error))
+        _tell(parsed.json, error=str(error))
         return FAILED
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped. Run the same command again: it goes on from here.\n")
@@ -329,8 +450,8 @@ def _encode_neutral_prompt(preset: str, folder: Path, show: Callable[[Line], Non
         show(Line(f"The neutral prompt will be encoded with the first take ({error})"))
 
 
-def _tell_download(as_json: bool, **said: object) -> None:
-    """A line of a download for another program, or its error for a person."""
+def _tell(as_json: bool, **said: object) -> None:
+    """A line of progress for another program, or an error for a person."""
     if as_json:
         sys.stdout.write(
             json.dumps({name: value for name, value in said.items() if value is not None}) + "\n"

@@ -1,4 +1,4 @@
-"""`inspatio download PRESET`: a preset's weights from the Hugging Face hub into a folder.
+"""`inspatio download PRESET`: weights of a preset or a depth network from the Hugging Face hub into a folder.
 
     list     ask the hub once a repository: which files, how large, with which checksum
     compare  what is in the folder already, what in huggingface's own cache, what is left of a broken download
@@ -39,7 +39,7 @@ from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type:
 
 from .protocol import MIB
 from .protocol.disk import write_json
-from .protocol.sources import LISTING, SOURCES, HubFile, Source
+from .protocol.sources import DEPTH_SOURCES, LISTING, SOURCES, HubFile, Source
 
 constants.HF_HUB_DISABLE_TELEMETRY = True  # The hub is asked for files and told nothing about this machine.
 
@@ -78,18 +78,18 @@ def download(
     offline: bool = False,
     every: float = 1.0,
 ) -> None:
-    """Bring all files of a preset into `folder`, or find them there.
+    """Bring all files of a preset, or of a depth network, into `folder`, or find them there.
 
     `show` is given the licence of every source, then progress, a line every `every` seconds.
     offline: nothing is asked of the network (so it is with HF_HUB_OFFLINE set, too).
     Raises DownloadError; also KeyboardInterrupt, and what came until then is used by the next download.
     """
-    sources = SOURCES.get(preset_id)
+    sources = SOURCES.get(preset_id) or DEPTH_SOURCES.get(preset_id)
     if sources is None:
         raise DownloadError(
             "tiny ships with the backend: there is nothing to download."
             if preset_id == "tiny"
-            else f"There is no preset {preset_id!r} to download; there are {', '.join(SOURCES)}."
+            else f"There is no preset {preset_id!r} to download; there are {', '.join([*SOURCES, *DEPTH_SOURCES])}."
         )
     for source in sources:
         show(Line(f"{source.repo}/{source.path}: {source.purpose}, {source.licence}"))

@@ -174,7 +174,7 @@ def _decode_depth(name: str, data: Bytes, height: int, width: int) -> np.ndarray
     if name.lower().endswith(".npy"):
         values = _npy_values(name, data, height, width)
     else:
-        values = _exr_values(name, data, height, width)
+        values = exr_values(name, data, height, width)
     known = values > 0  # NaN is not
     if not known.any():
         raise WorldError(f"{name} holds no depth: every pixel is 0, negative or not a number.")
@@ -230,7 +230,20 @@ def _exr_channel(name: str, data: Bytes, height: int, width: int) -> tuple[int, 
     raise WorldError(f"{name} has no channel Depth.Z, Z or V.")
 
 
-def _exr_values(name: str, data: Bytes, height: int, width: int) -> np.ndarray:
+def exr_size(name: str, data: Bytes) -> tuple[int, int]:
+    """Width and height that an EXR file claims in its first header. Raises WorldError."""
+    import OpenEXR
+
+    try:
+        with OpenEXR.File(io.BytesIO(data), separate_channels=True, header_only=True) as file:
+            low, high = file.parts[0].header["dataWindow"]
+            return int(high[0]) - int(low[0]) + 1, int(high[1]) - int(low[1]) + 1
+    except Exception as error:  # see _exr_channel
+        raise WorldError(f"{name} is not an OpenEXR file: {error}") from None
+
+
+def exr_values(name: str, data: Bytes, height: int, width: int) -> np.ndarray:
+    """(H, W) float32: the depth channel of an EXR file of that size, as it is. Raises WorldError."""
     import OpenEXR
 
     part, channel = _exr_channel(name, data, height, width)
@@ -244,4 +257,13 @@ def _exr_values(name: str, data: Bytes, height: int, width: int) -> np.ndarray:
     return values.astype(np.float32)
 
 
-__all__ = ["FileFormatError", "World", "WorldError", "decode_world", "digest_of", "load_world"]
+__all__ = [
+    "FileFormatError",
+    "World",
+    "WorldError",
+    "decode_world",
+    "digest_of",
+    "exr_size",
+    "exr_values",
+    "load_world",
+]

@@ -21,19 +21,20 @@ def run_backend(
     *arguments: str,
     what: str,
     hear: Callable[[Mapping[str, Any]], None] = lambda said: None,
-) -> None:
-    """Run `python -m backend ARGUMENTS --json` and show what it tells; `hear` is given every object, too.
+) -> str:
+    """Run `python -m backend ARGUMENTS --json` and show what it tells; returns the last line of that.
 
-    what: the command for a person, for example "The download". Raises Failed and Cancelled.
+    hear: is given every object, too. what: the command for a person, for example "The download".
+    Raises Failed and Cancelled.
     """
     try:
         python = find_python(setup.python)
     except StartError as error:
         raise Failed(error.message) from error
-    failure = ""
+    failure = last = ""
 
     def listen(line: str) -> None:
-        nonlocal failure
+        nonlocal failure, last
         try:
             said = json.loads(line)
         except ValueError:
@@ -41,10 +42,12 @@ def run_backend(
         if isinstance(said, dict):
             failure = str(said.get("error", failure))
             if text := said.get("line"):
-                task.say(str(text), said.get("share"))
+                last = str(text)
+                task.say(last, said.get("share"))
             hear(said)
 
     command = (python, "-m", "backend", *arguments, "--json")
     code = task.run(command, setup.folder, setup.environment, listen)
     if code != 0:
         raise Failed(failure or f"{what} ended with exit code {code}. The log: {task.log_file}")
+    return last

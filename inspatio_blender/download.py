@@ -1,4 +1,4 @@
-"""A preset's weights, brought by the backend: `python -m backend download PRESET --json`. Knows nothing of Blender."""
+"""Weights of a preset or a depth network, brought by the backend's command. Knows nothing of Blender."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .task import Task
 
 
 def download(task: Task, setup: Setup, preset: str) -> str:
-    """Run the command and show what it tells; returns a sentence. Raises Failed and Cancelled.
+    """Run `inspatio download` and show what it tells; returns a sentence. Raises Failed and Cancelled.
 
     What came until it was cancelled stays, and the next download goes on from there.
     """

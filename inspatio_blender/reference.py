@@ -49,6 +49,8 @@ def plan(scene: bpy.types.Scene, size: tuple[int, int], folder: Path) -> Plan:
     if not frames:
         raise CaptureError("The frame range is empty: its end lies before its start")
     chosen = shot.reference_cameras() or [shot.camera]
+    if shot.reference_kind == "IMAGES":
+        raise CaptureError("Pictures behind cameras are not rendered: press Recover Reference")
     if shot.reference_kind == "MOVING":
         kind, moments = "moving", [(float(frame), chosen[0]) for frame in frames[:: shot.reference_step]]
     else:

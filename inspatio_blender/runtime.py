@@ -16,15 +16,27 @@ import logging
 import queue
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import bpy
 
-from . import download, environment, jobs, listing, preferences, shots, showing, takes
+from . import (
+    camera_images,
+    download,
+    environment,
+    jobs,
+    listing,
+    preferences,
+    recovery,
+    shots,
+    showing,
+    takes,
+)
 from .progress import Progress
 from .shots import UserError
 from .task import Task
+from .versions import REFERENCE_FOLDER
 from .worker import Worker
 
 log = logging.getLogger(__name__)
@@ -145,10 +157,37 @@ class Runtime:
         setup = self.setup()
         return self.begin_task(f"Download {preset}", lambda task: download.download(task, setup, preset))
 
-    def begin_task(self, title: str, work: Callable[[Task], str]) -> Task:
-        """Begin something long beside takes, of which there is one at a time. Raises UserError."""
+    def recover_steps(
+        self, scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer
+    ) -> Generator[float, None, Task]:
+        """Look at the pictures behind the shot's cameras, one a step, then begin a version of the reference from them.
+
+        Yields the share that is looked at. Closing the generator cancels. Raises UserError.
+        """
+        setup = self.setup()
+        self._check_no_task()
+        takes.keep_unsaved_folder(scene)
+        folder = takes.shot_folder(scene) / REFERENCE_FOLDER
+        try:
+            work = recovery.work_folder(folder)
+        except OSError as error:
+            raise UserError(f"No reference can be written to {folder}: {error.strerror or error}") from error
+        try:
+            views = yield from camera_images.view_steps(scene, view_layer, shots.frame_size(scene), work)
+            self._check_no_task()
+        except BaseException:
+            recovery.discard(work)
+            raise
+        scene.inspatio.reference_version = ""
+        return self.begin_task("Recover Reference", lambda task: recovery.recover(task, setup, views, work))
+
+    def _check_no_task(self) -> None:
         if self.task is not None and self.task.running:
             raise UserError(f"{self.task.title} is running: wait for it or cancel it first")
+
+    def begin_task(self, title: str, work: Callable[[Task], str]) -> Task:
+        """Begin something long beside takes, of which there is one at a time. Raises UserError."""
+        self._check_no_task()
         self._task_shown = (0, 0.0)
         self.task = Task(title, work, preferences.user_folder() / "set_up.log")
         return self.task

@@ -159,6 +159,7 @@ class InSpatioShot(bpy.types.PropertyGroup):
                 "Up to four cameras at one frame, so that they cover more of the world",
             ),
             ("MOVING", "Frame Range", "One camera at every frame of the shot, for subjects that move"),
+            ("IMAGES", "Camera Images", "The pictures behind up to four cameras, with depth of their own"),
         ],
         default="STILL",
         options=set(),
@@ -183,6 +184,17 @@ class InSpatioShot(bpy.types.PropertyGroup):
         default=1,
         min=1,
         max=24,
+        options=set(),
+    )
+    reference_every_frame: BoolProperty(
+        name="Every Frame",
+        description="Take the movie or sequence behind the camera at every frame of the shot, for subjects that move",
+        options=set(),
+    )
+    reference_find_camera: BoolProperty(
+        name="Find Camera",
+        description="Find where the camera of the movie went by its pictures and their depth, from where it stands at "
+        "the first frame. Without it the camera of the scene counts, as it is animated",
         options=set(),
     )
     reference_scale: EnumProperty(
@@ -276,10 +288,16 @@ class InSpatioShot(bpy.types.PropertyGroup):
             start, end = scene.frame_start, scene.frame_end
         return list(range(start, end + 1))
 
+    def is_footage(self) -> bool:
+        """Whether the reference is a movie behind one camera, frame by frame."""
+        return self.reference_kind == "IMAGES" and self.reference_every_frame
+
     def reference_cameras(self) -> list[bpy.types.Object]:
         """The cameras chosen to capture from, each once; empty: the shot's camera."""
         chosen = [self.reference_camera]
-        if self.reference_kind == "STILLS":
+        if self.is_footage():
+            return [camera for camera in chosen if camera is not None]
+        if self.reference_kind in ("STILLS", "IMAGES"):
             chosen += [self.reference_camera_2, self.reference_camera_3, self.reference_camera_4]
         return list(dict.fromkeys(camera for camera in chosen if camera is not None))
 

@@ -40,7 +40,7 @@ def check_shot(scene: bpy.types.Scene) -> Path:
         raise UserError(EMPTY_RANGE)
     reference = takes.reference_version(scene)
     if reference is None:
-        raise UserError("There is no reference yet: press Capture Reference first")
+        raise UserError("There is no reference yet: capture or recover one first")
     try:
         cameras.check_camera(shot.camera or scene.camera, scene)
     except cameras.CameraError as error:

@@ -23,7 +23,7 @@ def _may_begin(cls):
     return True
 
 
-def _carry_out(operator, begin):
+def carry_out(operator, begin):
     """Begin a task; in background see it through with its lines on the terminal."""
     try:
         task = begin()
@@ -53,7 +53,7 @@ class INSPATIO_OT_set_up_backend(bpy.types.Operator):
         return _may_begin(cls)
 
     def execute(self, _context):
-        return _carry_out(self, driver.get().set_up_backend)
+        return carry_out(self, driver.get().set_up_backend)
 
 
 class INSPATIO_OT_copy_set_up_commands(bpy.types.Operator):
@@ -95,11 +95,11 @@ class INSPATIO_OT_download_weights(bpy.types.Operator):
         return True
 
     def execute(self, _context):
-        return _carry_out(self, lambda: driver.get().download_weights(self.preset))
+        return carry_out(self, lambda: driver.get().download_weights(self.preset))
 
 
 class INSPATIO_OT_cancel_task(bpy.types.Operator):
-    """End the set-up or download that is running. What was downloaded is kept for another attempt"""
+    """End the set-up, download or recovery that is running. What was downloaded is kept for another attempt"""
 
     bl_idname = "inspatio.cancel_task"
     bl_label = "Cancel"

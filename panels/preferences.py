@@ -5,7 +5,7 @@ Also what is downloaded is looked at while it draws: a few files, in a page that
 
 import bpy
 
-from ..backend.protocol.sources import SOURCES
+from ..backend.protocol.sources import DEPTH_NETWORKS, DEPTH_SOURCES, SOURCES
 from ..inspatio_blender import driver, preferences, settings
 from ..inspatio_blender.installing import size
 from .shot import sentence
@@ -34,7 +34,7 @@ class InSpatioPreferences(preferences.Preferences, bpy.types.AddonPreferences):
         setting_up = _is_about(task, "Set Up Backend") and task.running
         _heading(column, "Backend", *(("Setting up", "TIME") if setting_up else _backend_state()))
         if setting_up:
-            _progress(column, task)
+            task_progress(column, task)
         elif wanted is None:
             sentence(
                 column, "There are no packages for this kind of machine: choose a Python of your own", width
@@ -50,7 +50,7 @@ class InSpatioPreferences(preferences.Preferences, bpy.types.AddonPreferences):
             row.operator("inspatio.copy_set_up_commands", text="", icon="COPYDOWN")
             text = f"{wanted.packages} packages for {wanted.device}, {size(wanted.bytes)} to download"
             column.label(text=text, icon="BLANK1")
-            _outcome(column, task, "Set Up Backend", width)
+            task_outcome(column, task, "Set Up Backend", width)
         column.separator()
         column.prop(self, "backend_python", placeholder="Made by Set Up Backend")
         column.prop(self, "autostart")
@@ -60,20 +60,22 @@ class InSpatioPreferences(preferences.Preferences, bpy.types.AddonPreferences):
         column.prop(self, "weights_folder", placeholder=str(preferences.weights_folder()))
         column.prop(self, "precision")
         folder = preferences.weights_folder()
-        for preset, sources in SOURCES.items():
+        labels = {preset: settings.PRESETS[preset].label for preset in SOURCES}
+        labels |= {name: network.label for name, network in DEPTH_NETWORKS.items()}
+        for preset, sources in (SOURCES | DEPTH_SOURCES).items():
             column.separator()
             title = f"Download {preset}"
             there = [source.is_there(folder) for source in sources]
             row = column.row()
-            row.label(text=settings.PRESETS[preset].label, icon="CHECKMARK" if all(there) else "RADIOBUT_OFF")
+            row.label(text=labels[preset], icon="CHECKMARK" if all(there) else "RADIOBUT_OFF")
             side = row.row()
             side.alignment = "RIGHT"
             side.label(text=_amount(sources, there, folder))
             side.operator("inspatio.download_weights", icon="IMPORT").preset = preset
             if _is_about(task, title) and task.running:
-                _progress(column, task)
+                task_progress(column, task)
             else:
-                _outcome(column, task, title, width)
+                task_outcome(column, task, title, width)
             rows = column.column(align=True)
             rows.scale_y = 0.8
             for source, is_there in zip(sources, there, strict=True):
@@ -126,7 +128,7 @@ def _is_about(task, title):
     return task is not None and task.title == title
 
 
-def _progress(column, task):
+def task_progress(column, task):
     row = column.row(align=True)
     row.scale_y = 1.3
     factor = task.factor
@@ -135,7 +137,7 @@ def _progress(column, task):
     column.label(text=task.line, icon="BLANK1")
 
 
-def _outcome(column, task, title, width):
+def task_outcome(column, task, title, width):
     """How the last attempt ended, where that is not seen anyway."""
     if not _is_about(task, title) or task.state == "finished":
         return

@@ -2,8 +2,14 @@
 
 import bpy
 
+from ..backend.protocol.sources import DEPTH_NETWORKS
 from ..inspatio_blender import driver, listing, takes
+from ..inspatio_blender.camera_settings import FILE
+from .preferences import task_outcome, task_progress
 from .shot import Tab, sentence
+
+RECOVER = "Recover Reference"
+"""Title of the task that its operator begins."""
 
 
 class INSPATIO_MT_reference_versions(bpy.types.Menu):
@@ -31,24 +37,65 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
         column.prop(shot, "reference_kind")
         cameras = column.column(align=True)
         cameras.prop(shot, "reference_camera", placeholder="The Shot's")
-        if shot.reference_kind == "STILLS":
+        if shot.reference_kind in ("STILLS", "IMAGES") and not shot.is_footage():
             for number in (2, 3, 4):
                 cameras.prop(shot, f"reference_camera_{number}")
-        if shot.reference_kind == "MOVING":
+        if shot.reference_kind == "IMAGES":
+            column.prop(shot, "reference_every_frame")
+        if shot.is_footage():
+            column.prop(shot, "reference_find_camera")
+        if shot.reference_kind == "MOVING" or shot.is_footage():
             column.prop(shot, "reference_step")
         else:
             column.prop(shot, "reference_at")
         column.row().prop(shot, "reference_scale", expand=True)
+        if shot.reference_kind == "IMAGES":
+            for camera in shot.reference_cameras() or [shot.camera or context.scene.camera]:
+                if camera is not None:
+                    self._depth(layout.box().column(), camera)
         layout.separator()
         if runtime.capturing is not None:
             row = layout.row()
             row.scale_y = 1.4
             row.progress(factor=runtime.capturing, text="Capturing, Esc cancels")
+        elif shot.reference_kind == "IMAGES":
+            self._recover(context, layout, runtime.task)
         else:
             column = layout.column()
             column.scale_y = 1.4
             column.operator("inspatio.capture_reference", icon="OUTLINER_OB_CAMERA")
         self._version(context, layout)
+
+    def _depth(self, column, camera):
+        """Where the depth of the picture behind a camera comes from."""
+        settings = camera.data.inspatio
+        column.label(text=camera.name, icon="CAMERA_DATA")
+        column.prop(settings, "depth_from")
+        if settings.depth_from == FILE:
+            column.prop(settings, "depth_file")
+            column.prop(settings, "encoding")
+            if settings.depth_file.lower().endswith((".png", ".npy")):
+                rows = column.column(align=True)
+                rows.prop(settings, "range_low")
+                rows.prop(settings, "range_high")
+        else:
+            row = column.row(align=True)
+            row.label(text=DEPTH_NETWORKS[settings.depth_from].licence, icon="INFO")
+            row.operator("inspatio.download_weights", text="", icon="IMPORT").preset = settings.depth_from
+        rows = column.column(align=True)
+        rows.prop(settings, "known_from")
+        rows.prop(settings, "known_to")
+
+    def _recover(self, context, layout, task):
+        """The button, how far it is, and how the last attempt ended."""
+        column = layout.column()
+        if task is not None and task.running:
+            task_progress(column, task)
+            return
+        row = column.row()
+        row.scale_y = 1.4
+        row.operator("inspatio.recover_reference", icon="IMAGE_REFERENCE")
+        task_outcome(column, task, RECOVER, context.region.width)
 
     def _version(self, context, layout):
         listed = listing.get()

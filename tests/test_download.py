@@ -371,6 +371,17 @@ def test_presets_that_are_not_downloaded(tmp_path: Path, preset: str, words: str
         download.download(preset, tmp_path)
 
 
+def test_a_depth_network_is_downloaded_like_a_preset(hub: Hub, tmp_path: Path) -> None:
+    network = sources.DEPTH_NETWORKS["depth"]
+    files = {"config.json": b"{}", "model.safetensors": CONTENT}
+    for path, content in {**files, "pytorch_model.bin": b"a pickle"}.items():
+        hub.add(network.repo, path, content)
+    lines: list[str] = []
+    download.download("depth", tmp_path, lambda line: lines.append(line.text))
+    assert in_folder(tmp_path) == {f"{network.repo}/{path}": content for path, content in files.items()}
+    assert f"{network.repo}/model.safetensors: depth network, Apache-2.0" in lines
+
+
 def test_every_preset_names_what_it_needs_once() -> None:
     for preset, needed in sources.SOURCES.items():
         places = [(source.repo, source.path) for source in needed]

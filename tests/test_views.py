@@ -46,6 +46,22 @@ def test_another_number_of_frames_is_refused() -> None:
         choose_views(known([[1]] * 10))
 
 
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(1, 4).flatmap(
+        lambda views: st.lists(
+            st.lists(st.integers(0, 8), min_size=views, max_size=views), min_size=9, max_size=9
+        )
+    )
+)
+def test_one_to_four_views_are_all_used_as_far_as_there_is_room(cover: list[list[int]]) -> None:
+    """In a first block: 1, 4 and 4 frames. Every view that counts among the best three is shown."""
+    chosen = choose_views(known(cover))
+    totals = [sum(frame[view] for frame in cover) for view in range(len(cover[0]))]
+    best = sorted(sorted(range(len(totals)), key=lambda view: (-totals[view], view))[:3])
+    assert sorted(set(chosen)) == best and len(chosen) == 3
+
+
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.lists(st.integers(0, 8), min_size=4, max_size=4), min_size=12, max_size=12))
 def test_four_views_by_trying_every_choice(cover: list[list[int]]) -> None:

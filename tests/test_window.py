@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
 import pytest
 from references import move, write_reference
 from small_extension import list_name, write_list, write_wheel
@@ -168,3 +169,23 @@ def test_world_and_import(installed, tmp_path):
     assert found["frames"] == 250
     assert found["longest"] < 0.5, found
     assert found["busy"] < 10, found
+
+
+def test_camera_images(installed, tmp_path):
+    """With the real backend: what is recovered from pictures behind cameras is generated from."""
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    found = run_in_window(
+        installed("window"),
+        "window_images.py",
+        tmp_path,
+        folder=tmp_path,
+        INSPATIO_PYTHON=sys.executable,
+        INSPATIO_WEIGHTS=str(weights),
+    )
+    assert "download them in the preferences" in found["said"]
+    frame, photograph = (
+        cv2.imread(str(Path(found[folder]) / name))
+        for folder, name in (("take", "0001.png"), ("photographs", "view_0000.png"))
+    )
+    assert cv2.PSNR(frame, photograph) > 20, "the first frame is what the photograph shows"

@@ -118,6 +118,45 @@ SOURCES: dict[str, tuple[Source, ...]] = {
 """The sources of every preset whose weights are downloaded."""
 
 
+@dataclass(frozen=True)
+class DepthSource:
+    """A network that gives pictures depth. label: its name; licence: under which terms, for a person."""
+
+    repo: str
+    label: str
+    licence: str
+
+    @property
+    def files(self) -> tuple[Source, ...]:
+        """What is downloaded of its repository."""
+        return tuple(
+            Source(self.repo, path, purpose, self.licence)
+            for path, purpose in (
+                ("config.json", "shape of the network"),
+                ("model.safetensors", "depth network"),
+            )
+        )
+
+
+# The authors state Apache-2.0 for the Small size as a whole and CC-BY-NC-4.0 for the larger ones; the cards of the
+# metric ones carry no licence of their own (github.com/DepthAnything/Depth-Anything-V2, README and issue 245).
+_SMALL = "Apache-2.0 by its authors' README, its card says none"
+DEPTH_NETWORKS = {
+    "depth": DepthSource(
+        "depth-anything/Depth-Anything-V2-Small-hf", "Depth Anything V2 Small", "Apache-2.0"
+    ),
+    "depth-indoor": DepthSource(
+        "depth-anything/Depth-Anything-V2-Metric-Indoor-Small-hf", "Depth Anything V2 Small, Indoor", _SMALL
+    ),
+    "depth-outdoor": DepthSource(
+        "depth-anything/Depth-Anything-V2-Metric-Outdoor-Small-hf", "Depth Anything V2 Small, Outdoor", _SMALL
+    ),
+}
+"""The depth networks: relative depth under the clearest licence, and metres for rooms and for streets."""
+
+DEPTH_SOURCES = {name: network.files for name, network in DEPTH_NETWORKS.items()}
+
+
 def weights_folder() -> Path:
     """The folder for weights: what INSPATIO_WEIGHTS names, else one of this user's."""
     if chosen := os.environ.get(WEIGHTS_VARIABLE):

@@ -20,7 +20,7 @@ def test(folder, frames):
     scene = simple_scene(frames=int(frames))
     bpy.ops.wm.save_as_mainfile(filepath=str(folder / "scene.blend"))
     scene.inspatio.shot_name = "A long shot"
-    refused(folder / "none", "There is no reference yet: press Capture Reference first")
+    refused(folder / "none", "There is no reference yet: capture or recover one first")
     assert bpy.ops.inspatio.capture_reference() == {"FINISHED"}
     camera, data = scene.camera, scene.camera.data
     scene.camera = None

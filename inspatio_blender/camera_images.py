@@ -1,0 +1,125 @@
+"""Camera Images: cameras of the scene with pictures behind them become the views of a reference.
+
+What is read here, on the main thread, is a views file's content (docs/stills.md): which picture, which camera, which
+depth. The backend's command reads the pictures and makes the reference.
+"""
+
+from collections.abc import Generator
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from . import cameras
+from .backgrounds import background_at, numbered
+from .camera_settings import FILE
+from .shots import EMPTY_RANGE, UserError
+
+NO_SCALE = {"known_pixels": [], "known_distance": 0.0}
+"""The depth is taken as it is, or follows the first view's."""
+
+
+def view_steps(
+    scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, size: tuple[int, int], folder: Path
+) -> Generator[float, None, dict]:
+    """The content of a views file for the chosen cameras, a view a step; yields the share that is done.
+
+    Pictures without a file are written to `folder`. Raises UserError, also where two cameras want different networks.
+    """
+    shot = scene.inspatio
+    frames = shot.frames()
+    if not frames:
+        raise UserError(EMPTY_RANGE)
+    scale = int(shot.reference_scale)
+    size = size[0] * scale, size[1] * scale
+    chosen = shot.reference_cameras() or [shot.camera or scene.camera]
+    if shot.is_footage():
+        kind, moments = "moving", [(float(frame), chosen[0]) for frame in frames[:: shot.reference_step]]
+    else:
+        current = scene.frame_current + scene.frame_subframe
+        at = float(current if shot.reference_at == "CURRENT" else frames[0])
+        kind, moments = "stills" if len(chosen) > 1 else "still", [(at, camera) for camera in chosen]
+    found = []
+    with cameras.kept_frame(scene):
+        for frame, camera in moments:
+            cameras.set_frame(scene, frame)
+            ahead = int(frame - moments[0][0])
+            found.append(_view(scene, view_layer, camera, frame, ahead, size, folder))
+            yield len(found) / len(moments)
+    networks = list(dict.fromkeys(network for _, network in found if network))
+    if len(networks) > 1:
+        raise UserError("The cameras name different depth networks: choose one for all")
+    return {
+        "format": "inspatio-views",
+        "version": 1,
+        "kind": kind,
+        "width": size[0],
+        "height": size[1],
+        "aspect": cameras.render_frame(scene).aspect,
+        "network": networks[0] if networks else "",
+        "solve": shot.is_footage() and shot.reference_find_camera,
+        "source": {"scene": scene.name, "cameras": list(dict.fromkeys(view["camera"] for view, _ in found))},
+        "views": [view for view, _ in found],
+    }
+
+
+def _view(scene, view_layer, camera, at, ahead, size, folder):
+    """A view of the file, and the name of the network that gives its depth."""
+    try:
+        k, pose, name = cameras.sample(scene, view_layer, camera, size)
+    except cameras.CameraError as error:
+        raise UserError(str(error)) from None
+    background = background_at(scene, camera, at, folder)
+    settings = camera.data.inspatio
+    is_file = settings.depth_from == FILE
+    return {
+        "frame": at,
+        "camera": name,
+        "picture": str(background.file),
+        "picture_frame": background.frame,
+        "picture_fit": background.fit,
+        "pixel_aspect": background.pixel_aspect,
+        "intrinsics": k.ravel().tolist(),
+        "world_to_camera": pose.ravel().tolist(),
+        "depth": _depth_file(camera, ahead) if is_file else "",
+        "encoding": settings.encoding if is_file else "planar",
+        "range": [settings.range_low, settings.range_high] if is_file else [],
+        **(_known(view_layer, camera, k, pose, size) if ahead == 0 else NO_SCALE),
+    }, "" if is_file else settings.depth_from
+
+
+def _depth_file(camera, ahead):
+    """The depth map of the camera, or of a sequence the one that is `ahead` frames after it."""
+    chosen = camera.data.inspatio.depth_file.strip()
+    if not chosen:
+        raise UserError(f"“{camera.name}” has no depth: name a depth map, or choose a network")
+    file = Path(bpy.path.abspath(chosen, library=camera.data.library))
+    file = numbered(file, ahead) if ahead else file
+    if not file.is_file():
+        raise UserError(f"The depth map of “{camera.name}” is missing: {file}")
+    return str(file)
+
+
+def _known(view_layer, camera, k, pose, size):
+    """The pixels of the two objects whose distance gives the scale, and that distance."""
+    settings = camera.data.inspatio
+    ends = [settings.known_from, settings.known_to]
+    if ends == [None, None]:
+        return NO_SCALE
+    if None in ends or ends[0] == ends[1]:
+        raise UserError(f"The scale of “{camera.name}” needs two objects: name both, or none")
+    places, pixels = [], []
+    for end in ends:
+        place = np.array(end.evaluated_get(view_layer.depsgraph).matrix_world.translation)
+        seen = pose[:3, :3] @ place + pose[:3, 3]
+        u, v = (k @ seen)[:2] / seen[2] if seen[2] > 1e-6 else (-1.0, -1.0)
+        if not (0 <= u <= size[0] - 1 and 0 <= v <= size[1] - 1):
+            raise UserError(
+                f"“{end.name}” is not in the frame of “{camera.name}”: lay it on something in its picture"
+            )
+        places.append(place)
+        pixels += [float(u), float(v)]
+    distance = float(np.linalg.norm(places[0] - places[1]))
+    if distance < 1e-9:
+        raise UserError(f"“{ends[0].name}” and “{ends[1].name}” lie in one place: lay them on two things")
+    return {"known_pixels": pixels, "known_distance": distance}

@@ -1,0 +1,45 @@
+"""Recover Reference in Blender: pictures behind cameras come back as the reference they were rendered as."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from backend.protocol.files import read_reference
+from backend.world import load_world
+
+
+def test_camera_images(blender, tmp_path):
+    found = blender.run(
+        "camera_images.py", tmp_path, INSPATIO_PYTHON=sys.executable, INSPATIO_WEIGHTS=str(tmp_path)
+    )
+    captured, recovered = (read_reference(Path(found[name])) for name in ("captured", "recovered"))
+    assert recovered.kind == "stills"
+    assert [view.camera for view in recovered.views] == [view.camera for view in captured.views]
+    for one, other in zip(recovered.views, captured.views, strict=True):
+        np.testing.assert_allclose(one.intrinsics, other.intrinsics)
+        np.testing.assert_allclose(one.world_to_camera, other.world_to_camera)
+    rendered, (recovered_world, _) = (
+        load_world(Path(found["captured"]))[0],
+        load_world(Path(found["recovered"])),
+    )
+    assert np.array_equal(recovered_world.colour, rendered.colour)
+    assert np.array_equal(recovered_world.depth, rendered.depth)
+    painted, _ = load_world(Path(found["painted"]))
+    assert painted.kind == "still" and painted.colour.min() > 250
+    scaled = load_world(Path(found["scaled"]))[0].depth
+    np.testing.assert_allclose(scaled, 4.0, rtol=1e-4)
+    footage, (world, _) = read_reference(Path(found["footage"])), load_world(Path(found["footage"]))
+    assert footage.kind == "moving"
+    assert [view.frame for view in footage.views] == [1, 3, 5]
+    assert [float(depth.max()) for depth in world.depth] == [6, 8, 10]
+    assert len({view.world_to_camera for view in footage.views}) == 3, "the camera of the scene is animated"
+    assert found["moments"] == {
+        "sequence 1": "shot_005.png",
+        "sequence 3": "shot_005.png",
+        "sequence 6": "shot_008.png",
+        "sequence 40": "shot_011.png",
+        "clip 4": "shot_007.png",
+    }
