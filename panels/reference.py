@@ -2,7 +2,7 @@
 
 import bpy
 
-from ..inspatio_blender import driver, listing, takes
+from ..inspatio_blender import driver, footage, listing, takes
 from .shot import Tab, sentence
 
 
@@ -34,7 +34,9 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
         if shot.reference_kind == "STILLS":
             for number in (2, 3, 4):
                 cameras.prop(shot, f"reference_camera_{number}")
-        if shot.reference_kind == "MOVING":
+        if shot.reference_kind == "FOOTAGE":
+            self._footage(context, column)
+        elif shot.reference_kind == "MOVING":
             column.prop(shot, "reference_step")
         else:
             column.prop(shot, "reference_at")
@@ -49,6 +51,17 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
             column.scale_y = 1.4
             column.operator("inspatio.capture_reference", icon="OUTLINER_OB_CAMERA")
         self._version(context, layout)
+
+    def _footage(self, context, column):
+        shot = context.scene.inspatio
+        column.template_ID(shot, "footage_clip", open="clip.open")
+        column.prop(shot, "footage_stand_ins")
+        column.prop(shot, "footage_backdrop")
+        column.prop(shot, "footage_frames")
+        if shot.footage_frames == "RANGE":
+            column.prop(shot, "reference_step")
+        for remark in footage.remarks(context.scene):
+            sentence(column, remark, context.region.width, "INFO")
 
     def _version(self, context, layout):
         listed = listing.get()
