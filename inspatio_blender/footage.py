@@ -61,7 +61,7 @@ def plan(scene: bpy.types.Scene, size: tuple[int, int], folder: Path) -> Plan:
     path = Path(clip_path(clip))
     if not path.is_file():
         raise CaptureError(f"The file of clip “{clip.name}” is gone: there is no {path}")
-    if not all(clip.size):
+    if not all(clip.size) or clip.frame_duration < 1:
         raise CaptureError(f"Clip “{clip.name}” cannot be read: {path.name} is no movie and no picture")
     if clip.size[0] * clip.size[1] > MAX_PIXELS:
         raise CaptureError(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from pathlib import Path
 
 import cv2
@@ -12,6 +15,7 @@ from through_lens import through_lens
 
 from backend.protocol.files import read_reference
 from backend.world import load_world
+from tests.blenders import ROOT
 
 SIZE = (256, 144)
 FOCAL = 200.0
@@ -42,8 +46,6 @@ def clips(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("clips")
     x, y = np.meshgrid((np.arange(400) + 0.5) / 400, (np.arange(240) + 0.5) / 240)
     ramp = np.stack([np.zeros_like(x), y[::-1], x], -1).astype(np.float32)
-    import os
-
     os.environ["OPENCV_IO_ENABLE_OPENEXR"] = "1"
     cv2.imwrite(str(folder / "ramp.exr"), ramp)
     for number in range(10, 18):
@@ -107,3 +109,19 @@ def test_footage(blender, tmp_path, clips):
     inside = cv2.erode(seen.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     off = np.abs(shown.astype(float) - straight)[inside]
     assert off.max() < 3, "a pixel off is nine codes"
+
+
+def test_faults_then_frames(newest_blender, tmp_path, clips):
+    """What is wrong with footage is said; what is right becomes frames, by the real backend and `tiny`."""
+    if not (ROOT / "backend/weights/tiny/generator.safetensors").exists():
+        pytest.skip("the weights of tiny are not there")
+    files = [
+        shutil.copy(path, tmp_path) for name, path in clips.items() if name.startswith(("chart", "movie"))
+    ]
+    chart = min(file for file in files if file.endswith(".png"))
+    movie = tmp_path / clips["movie"].name
+    take = newest_blender.run("footage_faults.py", tmp_path, chart, movie, INSPATIO_PYTHON=sys.executable)
+    assert (take["state"], take["frames_done"], take["shot"]["preset"]) == ("finished", 9, "tiny")
+    assert 0.3 < take["coverage"][0] < 1
+    frames = sorted(Path(take["folder"]).glob("*.png"))
+    assert len(frames) == 9 and cv2.imread(str(frames[-1])).std() > 5

@@ -9,8 +9,8 @@ import numpy as np
 def through_lens(
     pinhole: np.ndarray, focal: float, size: tuple[int, int], lens_focal: float, k: tuple[float, float, float]
 ) -> np.ndarray:
-    """The picture of `size` (width, height) that a lens of `lens_focal` pixels with the polynomial distortion `k` makes of
-    what a pinhole camera of `focal` pixels shows in `pinhole` (H, W, 3): both look through their middle."""
+    """The picture of `size` (width, height) that a lens of `lens_focal` pixels with the polynomial distortion `k` makes
+    of what a pinhole camera of `focal` pixels shows in `pinhole` (H, W, 3): both look through their middle."""
     width, height = size
     centre = (width - 1) / 2, (height - 1) / 2
     camera = np.array([[lens_focal, 0, centre[0]], [0, lens_focal, centre[1]], [0, 0, 1]])

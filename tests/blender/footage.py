@@ -1,6 +1,5 @@
 """References from footage, as the test outside has drawn it; and Blender's own undistortion beside ours."""
 
-import sys
 from pathlib import Path
 
 import bpy
@@ -66,8 +65,8 @@ def undistorted_by_blender(scene, clip, path):
 def lens_against_blender(folder, ramp):
     """How far apart, in pixels, our way through each lens and Blender's own are: the ramp holds its own positions.
 
-    Blender's node shifts its picture as a whole, by half a pixel in 5.2 and by some whole ones in 4.5; what it shifts at
-    the lens's centre, where nothing is distorted, is taken out.
+    Blender's node shifts its picture as a whole, by half a pixel in 5.2 and by some whole ones in 4.5; what it shifts
+    at the lens's centre, where nothing is distorted, is taken out.
     """
     scene = simple_scene()
     clip = bpy.data.movieclips.load(str(ramp))
@@ -83,15 +82,15 @@ def lens_against_blender(folder, ramp):
         theirs = pixels[..., 0] * width, pixels[..., 1] * height
         lens = footage.lens(clip)
         ours = lens.distort(x, y)
-        shifts = [round(2 * float((a - b)[row, column])) / 2 for a, b in zip(theirs, ours)]
-        moved = max(np.nanmax(np.abs(a - b)[8:-8, 8:-8]) for a, b in zip(ours, (x, y)))
+        shifts = [round(2 * float((a - b)[row, column])) / 2 for a, b in zip(theirs, ours, strict=True)]
+        moved = max(np.nanmax(np.abs(a - b)[8:-8, 8:-8]) for a, b in zip(ours, (x, y), strict=True))
         ours = lens.distort(x + shifts[0], y + shifts[1])
         margin = 8
         inside = (
             (ours[0] > margin) & (ours[0] < width - margin) & (ours[1] > margin) & (ours[1] < height - margin)
         )
         assert inside.mean() > 0.5
-        apart = max(np.abs(a - b)[inside].max() for a, b in zip(theirs, ours))
+        apart = max(np.abs(a - b)[inside].max() for a, b in zip(theirs, ours, strict=True))
         found[model] = {"apart": float(apart), "moved": float(moved), "shifts": shifts}
     return found
 
