@@ -9,10 +9,12 @@ A scene frame shows the frame of the clip that Blender itself plays then, one a 
 rates are. Main thread only.
 """
 
+import io
 import math
 import os
 import re
 from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -153,31 +155,37 @@ def capture_steps(
     undistortion = Undistortion(lens(asked.clip), asked.width, asked.height, frame.aspect)
     source = {"scene": scene.name, "footage": Path(clip_path(asked.clip)).name}
     frames = _Frames(asked.clip)
+    # The threads reckon with arrays: Blender's data is for this one.
+    pool = ThreadPoolExecutor(max_workers=2)
 
     def make_view(at: float, camera: bpy.types.Object | None, path: Path) -> View:
         with cameras.kept_frame(scene):
             cameras.set_frame(scene, at)
             k, pose, name = cameras.sample(scene, view_layer, camera, (asked.width, asked.height))
-            depth = _depth(scene, view_layer, asked, camera or scene.camera, k, pose)
+            drawn = _depth(pool, scene, view_layer, asked, camera or scene.camera, k, pose)
+        pixels = frames.read(at)
+        depth = drawn.result()
+        depth[depth == 0] = asked.backdrop
         depth[~undistortion.seen] = 0
         if not depth.any():
             raise CaptureError(
                 f"At frame {at:g} “{name}” sees no stand-in: move them into view, or give a backdrop distance"
             )
         colour, planar = path.name + ".png", path.name + ".npy"
-        picture = undistortion.picture(frames.read(at))
+        picture = undistortion.picture(pixels, pool.map)
         try:
             write_whole(path.with_name(colour), encode_png(picture))
-            np.save(path.with_name(planar), depth)
+            write_whole(path.with_name(planar), _npy(depth))
         except OSError as error:
             raise CaptureError(
-                f"The reference could not be written to {asked.folder}: {error.strerror}"
+                f"The reference cannot be written to {asked.folder}: {(error.strerror or str(error)).lower()}"
             ) from error
         return View(at, name, colour, planar, tuple(k.ravel().tolist()), tuple(pose.ravel().tolist()))
 
     try:
         return (yield from reference.version_steps(asked, source, make_view))
     finally:
+        pool.shutdown()
         frames.close()
 
 
@@ -263,21 +271,20 @@ def _animated(scene: bpy.types.Scene, camera: bpy.types.Object) -> tuple[float, 
 
 
 def _depth(
+    pool: ThreadPoolExecutor,
     scene: bpy.types.Scene,
     view_layer: bpy.types.ViewLayer,
     asked: Plan,
     camera: bpy.types.Object,
     k: np.ndarray,
     pose: np.ndarray,
-) -> np.ndarray:
-    """Planar depth of stand-ins and backdrop, 0 where there is none: (H, W) float32."""
+) -> Future[np.ndarray]:
+    """Have the planar depth of the stand-ins drawn, (H, W) float32, 0 where there is none."""
     lens_data = camera.evaluated_get(view_layer.depsgraph).data
     near, far = lens_data.clip_start, lens_data.clip_end
     triangles = [np.empty((0, 3, 3)), *_triangles(view_layer.depsgraph, asked.stand_ins)]
     seen = np.concatenate(triangles) @ pose[:3, :3].T + pose[:3, 3]
-    depth = planar_depth(seen, k, (asked.width, asked.height), near, far)
-    depth[depth == 0] = asked.backdrop
-    return depth
+    return pool.submit(planar_depth, seen, k, (asked.width, asked.height), near, far)
 
 
 def _triangles(graph: bpy.types.Depsgraph, collection: bpy.types.Collection | None) -> Iterator[np.ndarray]:
@@ -300,6 +307,12 @@ def _triangles(graph: bpy.types.Depsgraph, collection: bpy.types.Collection | No
             thing.to_mesh_clear()
         world = points.reshape(-1, 3) @ matrix[:3, :3].T + matrix[:3, 3]
         yield world[corners].reshape(-1, 3, 3)
+
+
+def _npy(values: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, values)
+    return file.getvalue()
 
 
 class _Frames:

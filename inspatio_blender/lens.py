@@ -10,6 +10,7 @@ upper right, so pixel centres lie at halves. The four models are libmv's, as Ble
 (intern/libmv/libmv/simple_pipeline/distortion_models.h in Blender's sources). Knows nothing of Blender.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -125,30 +126,30 @@ class Undistortion:
         self._corners = [line * self._columns + column for line in (low, high) for column in (left, right)]
         self._shape = height, width
 
-    def picture(self, pixels: np.ndarray) -> np.ndarray:
+    def picture(self, pixels: np.ndarray, each: Callable = map) -> np.ndarray:
         """A frame of the footage (rows, columns, 4), lowest row first, as the reference shows it: (H, W, 3) uint8.
 
-        Values of 0 to 1 are codes 0 to 255; they are mixed as they are.
+        Values of 0 to 1 are codes 0 to 255; they are mixed as they are. `each` is `map`, or that of a pool of threads.
         """
-        picture = np.empty((*self._shape, 3), np.uint8)
-        for channel in range(3):
-            values = self._averaged(pixels[..., channel])
-            low_left, low_right, high_left, high_right = (values.take(corner) for corner in self._corners)
-            low, high = _mix(low_left, low_right, self._x), _mix(high_left, high_right, self._x)
-            codes = _mix(low, high, self._y)
-            codes *= 255
-            codes += 0.5
-            picture[..., channel] = np.clip(codes, 0, 255, out=codes).reshape(self._shape)
-        return picture
+        up = self._block[1]
+        lines = pixels[: self._lines * up : up]
+        for line in range(1, up):
+            lines = lines + pixels[line : self._lines * up : up]
+        return np.stack(list(each(self._channel, (lines[..., channel] for channel in range(3)))), -1)
 
-    def _averaged(self, values: np.ndarray) -> np.ndarray:
+    def _channel(self, lines: np.ndarray) -> np.ndarray:
+        """One colour of the picture, from sums of as many lines as there are in a block."""
         across, up = self._block
-        whole = values[: self._lines * up, : self._columns * across]
-        mean = whole[::up, ::across].copy()
-        for i in range(1, across * up):
-            mean += whole[i // across :: up, i % across :: across]
-        mean *= np.float32(1 / (across * up))
-        return mean.ravel()
+        values = lines[:, : self._columns * across : across].copy()
+        for column in range(1, across):
+            values += lines[:, column : self._columns * across : across]
+        values = values.ravel()
+        low_left, low_right, high_left, high_right = (values.take(corner) for corner in self._corners)
+        low, high = _mix(low_left, low_right, self._x), _mix(high_left, high_right, self._x)
+        codes = _mix(low, high, self._y)
+        codes *= 255 / (across * up)
+        codes += 0.5
+        return np.clip(codes, 0, 255, out=codes).astype(np.uint8).reshape(self._shape)
 
 
 def _mix(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -49,12 +49,15 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
         else:
             column = layout.column()
             column.scale_y = 1.4
-            column.operator("inspatio.capture_reference", icon="OUTLINER_OB_CAMERA")
+            if shot.reference_kind == "FOOTAGE":
+                column.operator("inspatio.capture_reference", text="Reference from Footage", icon="TRACKER")
+            else:
+                column.operator("inspatio.capture_reference", icon="OUTLINER_OB_CAMERA")
         self._version(context, layout)
 
     def _footage(self, context, column):
         shot = context.scene.inspatio
-        column.template_ID(shot, "footage_clip", open="clip.open")
+        column.template_ID(shot, "footage_clip", open="clip.open", text="Clip")
         column.prop(shot, "footage_stand_ins")
         column.prop(shot, "footage_backdrop")
         column.prop(shot, "footage_frames")

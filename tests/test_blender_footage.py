@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from movies import write_movie
 from test_blender_capture import distance_to_scene
 from through_lens import through_lens
 
@@ -41,8 +42,6 @@ def waves(width: int, height: int, focal: float) -> np.ndarray:
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory) -> dict[str, Path]:
     """A ramp whose colour is its position, a sequence of charts, a movie of greys, a picture bent by a lens."""
-    import av
-
     folder = tmp_path_factory.mktemp("clips")
     x, y = np.meshgrid((np.arange(400) + 0.5) / 400, (np.arange(240) + 0.5) / 240)
     ramp = np.stack([np.zeros_like(x), y[::-1], x], -1).astype(np.float32)
@@ -50,13 +49,7 @@ def clips(tmp_path_factory) -> dict[str, Path]:
     cv2.imwrite(str(folder / "ramp.exr"), ramp)
     for number in range(10, 18):
         cv2.imwrite(str(folder / f"chart_{number:04d}.png"), chart(number))
-    with av.open(str(folder / "movie.mp4"), "w") as file:
-        stream = file.add_stream("libx264", rate=24, options={"crf": "5"})
-        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
-        for number in range(12):
-            grey = np.full((SIZE[1], SIZE[0], 3), 20 * number, np.uint8)
-            file.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
-        file.mux(stream.encode())
+    write_movie(folder / "movie.mp4", SIZE, 12)
     bent = through_lens(waves(400, 240, FOCAL), FOCAL, SIZE, FOCAL, K)
     cv2.imwrite(str(folder / "bent.png"), bent[..., ::-1])
     return {path.stem: path for path in folder.iterdir()}
@@ -99,6 +92,18 @@ def test_footage(blender, tmp_path, clips):
     assert (movie.kind, movie.frames.tolist()) == ("still", [4.0])
     assert movie.depth.unique().tolist() == [12.5]
     assert np.abs(movie.colour.numpy().astype(int) - 60).max() <= 2, "the fourth frame"
+
+    solved, _ = load_world(Path(found["solved"]))
+    assert found["remarks"] == [
+        "The clip has frames 1 to 12 of 1 to 15: the nearest one is the world of the rest"
+    ]
+    path = np.array(found["path"])
+    rotations, moved = solved.world_to_camera[:, :3, :3].numpy(), solved.world_to_camera[:, :3, 3:].numpy()
+    places = -(rotations.transpose(0, 2, 1) @ moved)[..., 0]
+    # Blender's camera looks along -z, the tracked points lie along +z.
+    places = (places - places[0]) * [1, 1, -1]
+    scale = np.linalg.norm(places[-1]) / np.linalg.norm(path[-1])
+    assert np.abs(places / scale - path).max() < 0.02
 
     bent, _ = load_world(Path(found["bent"]))
     width, height = 2 * SIZE[0], 2 * SIZE[1]

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from movies import write_movie
 from small_extension import list_name, write_list, write_wheel
 
 from backend.protocol.disk import process_alive
@@ -153,3 +154,10 @@ def test_what_a_take_needs_is_said_before_it_starts(installed, tmp_path, paintin
     )
     assert all(words.startswith("Needs ") for words in found["words"])
     assert found["seconds"] is None or found["seconds"] > 0
+
+
+def test_reference_from_footage(installed, tmp_path):
+    movie = write_movie(tmp_path / "street.mp4", (416, 234), 32)
+    found = run_in_window(installed("window"), "window_footage.py", tmp_path, movie, folder=tmp_path)
+    assert found["cancelled"] and found["views"] == 32
+    assert found["longest_read_s"] < 0.5

@@ -95,6 +95,27 @@ def lens_against_blender(folder, ramp):
     return found
 
 
+def solve(clip, focal, path):
+    """Track points that a camera on `path`, a place for every frame, sees, and have Blender solve that camera."""
+    set_lens(clip, "POLYNOMIAL", focal)
+    width, height = clip.size
+    points = np.random.default_rng(0).uniform((-2, -1.2, 4), (2, 1.2, 8), (30, 3))
+    for number, point in enumerate(points):
+        track = clip.tracking.tracks.new(name=str(number), frame=1)
+        for frame, place in enumerate(path, 1):
+            x, y, z = point - place
+            track.markers.insert_frame(frame, co=(0.5 + focal * x / z / width, 0.5 + focal * y / z / height))
+    tracked = clip.tracking.objects[0]
+    tracked.keyframe_a, tracked.keyframe_b = 1, len(path)
+    window = bpy.context.window_manager.windows[0]
+    area = window.screen.areas[0]
+    area.type = "CLIP_EDITOR"
+    area.spaces.active.clip = clip
+    region = next(region for region in area.regions if region.type == "WINDOW")
+    with bpy.context.temp_override(window=window, area=area, region=region):
+        assert bpy.ops.clip.solve_camera() == {"FINISHED"}
+
+
 def matchmove(scene, clip, camera, things):
     """Settings of a reference from `clip` with `things` as stand-ins."""
     collection = bpy.data.collections.new("Stand-Ins")
@@ -138,6 +159,19 @@ def test(folder, ramp, chart, movie, bent, focal, k1, k2, k3):
     shot.footage_stand_ins, shot.footage_backdrop, shot.footage_frames = None, 12.5, "CURRENT"
     scene.frame_set(4)
     found["movie"] = captured(scene)
+
+    # A camera that Blender's tracker has solved; its world has a scale of its own.
+    path = np.array([(0.06 * frame, 0.02 * np.sin(frame), 0.01 * frame) for frame in range(12)])
+    solve(shot.footage_clip, 250.0, path)
+    solved = bpy.data.objects.new("Solved", bpy.data.cameras.new("Solved"))
+    scene.collection.objects.link(solved)
+    constraint = solved.constraints.new("CAMERA_SOLVER")
+    constraint.use_active_clip, constraint.clip = False, shot.footage_clip
+    shot.reference_camera, shot.footage_frames, scene.frame_end = solved, "RANGE", 15
+    found["remarks"] = list(part("inspatio_blender.footage").remarks(scene))
+    found["solved"], found["path"] = captured(scene), path.tolist()
+    shot.reference_camera, shot.footage_frames, scene.frame_end = camera, "CURRENT", 5
+    scene.frame_set(4)
 
     # The frame that Blender itself plays then.
     scene.render.resolution_x, scene.render.resolution_y = clip.size
