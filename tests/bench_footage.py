@@ -26,7 +26,7 @@ def make_clip(path: Path, width: int, height: int) -> None:
     x, y = np.meshgrid(np.arange(width) / height * 20, np.arange(height) / height * 20)
     grain = rng.normal(0, 5, (2 * height, 2 * width, 3)).astype(np.float32)
     with av.open(str(path), "w") as file:
-        stream = file.add_stream("libx264", rate=24, options={"crf": "18", "preset": "fast"})
+        stream = file.add_stream("libx264", rate=24, options={"crf": "18", "preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for number in range(VIEWS):
             wave = 128 + 80 * np.sin(x + 0.1 * number) * np.cos(y - 0.07 * number)
