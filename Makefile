@@ -6,9 +6,10 @@ PYTHON_5_2 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python3.
 VENV := .venv
 PY := $(VENV)/bin/python
 
-.PHONY: help venv build demo test lint pin bench evaluate clean
+.PHONY: help venv build demo demo-footage test lint pin bench evaluate clean
 help:
 	@echo "make demo   a dressed set, a keyframed camera, generated frames: out/demo"
+	@echo "make demo-footage  a clip with a matchmove, frames from another camera: out/demo-footage (CLIP=coffee.mp4 for that one)"
 	@echo "make test   every test; BLENDER=/path/to/blender adds those in a real window"
 	@echo "make build  the extension's zip: dist/"
 	@echo "make pin    the lists of packages that Set Up Backend installs, anew: backend/requirements/"
@@ -40,6 +41,9 @@ build: venv
 
 demo: venv
 	$(PY) -m tests.demo
+
+demo-footage: venv
+	$(PY) -m tests.demo_footage $(if $(CLIP),--clip $(CLIP))
 
 lint: venv
 	$(VENV)/bin/ruff check

@@ -13,7 +13,7 @@ it is whole: a capture that was cancelled or failed leaves nothing behind.
 
 import os
 import shutil
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +69,23 @@ def capture_steps(
 
     Closing the generator cancels: nothing is left on disk. Raises CaptureError, cameras.CameraError.
     """
-    engine = scene.render.engine
+    source = {"scene": scene.name, "engine": scene.render.engine}
+
+    def capture_view(frame: float, camera: bpy.types.Object | None, path: Path) -> View:
+        return _capture_view(scene, view_layer, asked, frame, camera, path)
+
+    return (yield from version_steps(asked, source, capture_view))
+
+
+def version_steps(
+    asked: Plan,
+    source: Mapping[str, object],
+    make_view: Callable[[float, bpy.types.Object | None, Path], View],
+) -> Generator[float, None, Path]:
+    """Write a version of a reference, a view a step; yields the share that is done and returns its folder.
+
+    `make_view` writes colour and depth of a moment's view beside `path`, a name without an ending.
+    """
     temporary = asked.folder / f".capture.{os.getpid()}.tmp"
     try:
         try:
@@ -79,13 +95,11 @@ def capture_steps(
             raise CaptureError(f"No reference can be written to {asked.folder}: {_reason(error)}") from error
         views = []
         for index, (frame, camera) in enumerate(asked.moments):
-            views.append(
-                _capture_view(scene, view_layer, asked, frame, camera, temporary / f"view_{index:04d}")
-            )
+            views.append(make_view(frame, camera, temporary / f"view_{index:04d}"))
             yield (index + 1) / len(asked.moments)
         names = list(dict.fromkeys(view.camera for view in views))
-        source = {"scene": scene.name, "cameras": names, "engine": engine}
-        reference = Reference(asked.kind, asked.width, asked.height, tuple(views), source)
+        whole = {**source, "cameras": names}
+        reference = Reference(asked.kind, asked.width, asked.height, tuple(views), whole)
         try:
             write_json(temporary / REFERENCE_FILE, reference.to_json())
             return versions.add_version(temporary, asked.folder)

@@ -7,7 +7,14 @@ these properties and must not revert a running take.
 from dataclasses import dataclass
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
+from bpy.props import (
+    BoolProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
 
 from . import showing
 
@@ -160,6 +167,11 @@ class InSpatioShot(bpy.types.PropertyGroup):
             ),
             ("MOVING", "Frame Range", "One camera at every frame of the shot, for subjects that move"),
             ("IMAGES", "Camera Images", "The pictures behind up to four cameras, with depth of their own"),
+            (
+                "FOOTAGE",
+                "Footage",
+                "A movie clip with its matchmoved camera: colour from the footage, depth from stand-ins",
+            ),
         ],
         default="STILL",
         options=set(),
@@ -176,6 +188,41 @@ class InSpatioShot(bpy.types.PropertyGroup):
             ("CURRENT", "Current Frame", "The frame that the scene is at"),
         ],
         default="FIRST",
+        options=set(),
+    )
+    footage_clip: PointerProperty(
+        type=bpy.types.MovieClip,
+        name="Clip",
+        description="Footage that the reference's colour comes from, as opened in the Movie Clip Editor",
+        options=set(),
+    )
+    footage_stand_ins: PointerProperty(
+        type=bpy.types.Collection,
+        name="Stand-Ins",
+        description="Planes, boxes and models in place of what the footage shows: its depth is rendered from them",
+        options=set(),
+    )
+    footage_backdrop: FloatProperty(
+        name="Backdrop",
+        description="Depth of the footage where there is no stand-in, as a plane at this distance from the camera. "
+        "0: it has none there, and that part is left out of the world",
+        default=0.0,
+        min=0.0,
+        subtype="DISTANCE",
+        options=set(),
+    )
+    footage_frames: EnumProperty(
+        name="Frames",
+        description="Which frames of the footage become views",
+        items=[
+            ("RANGE", "Frame Range", "A view a frame of the shot, as far as the clip goes"),
+            (
+                "CURRENT",
+                "Current Frame",
+                "One view: the frame that the scene is at is the world at all times",
+            ),
+        ],
+        default="RANGE",
         options=set(),
     )
     reference_step: IntProperty(

@@ -2,7 +2,7 @@
 
 import bpy
 
-from ..inspatio_blender import cameras, driver, listing, reference, shots, takes
+from ..inspatio_blender import cameras, driver, footage, listing, reference, shots, takes
 from ..inspatio_blender.terminal import ProgressLine
 from ..inspatio_blender.versions import REFERENCE_FOLDER
 
@@ -88,6 +88,11 @@ class INSPATIO_OT_capture_reference(bpy.types.Operator):
         cameras.check_camera(scene.inspatio.camera or scene.camera, scene)
         takes.keep_unsaved_folder(scene)
         folder = takes.shot_folder(scene) / REFERENCE_FOLDER
+        if scene.inspatio.reference_kind == "FOOTAGE":
+            asked = footage.plan(scene, shots.frame_size(scene), folder)
+            for remark in asked.remarks:
+                self.report({"WARNING"}, remark)
+            return footage.capture_steps(scene, context.view_layer, asked)
         plan = reference.plan(scene, shots.frame_size(scene), folder)
         return reference.capture_steps(scene, context.view_layer, plan)
 

@@ -3,7 +3,7 @@
 import bpy
 
 from ..backend.protocol.sources import DEPTH_NETWORKS
-from ..inspatio_blender import driver, listing, takes
+from ..inspatio_blender import driver, footage, listing, takes
 from ..inspatio_blender.camera_settings import FILE
 from .preferences import task_outcome, task_progress
 from .shot import Tab, sentence
@@ -44,7 +44,9 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
             column.prop(shot, "reference_every_frame")
         if shot.is_footage():
             column.prop(shot, "reference_find_camera")
-        if shot.reference_kind == "MOVING" or shot.is_footage():
+        if shot.reference_kind == "FOOTAGE":
+            self._footage(context, column)
+        elif shot.reference_kind == "MOVING" or shot.is_footage():
             column.prop(shot, "reference_step")
         else:
             column.prop(shot, "reference_at")
@@ -63,7 +65,10 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
         else:
             column = layout.column()
             column.scale_y = 1.4
-            column.operator("inspatio.capture_reference", icon="OUTLINER_OB_CAMERA")
+            if shot.reference_kind == "FOOTAGE":
+                column.operator("inspatio.capture_reference", text="Reference from Footage", icon="TRACKER")
+            else:
+                column.operator("inspatio.capture_reference", icon="OUTLINER_OB_CAMERA")
         self._version(context, layout)
 
     def _depth(self, column, camera):
@@ -96,6 +101,17 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
         row.scale_y = 1.4
         row.operator("inspatio.recover_reference", icon="IMAGE_REFERENCE")
         task_outcome(column, task, RECOVER, context.region.width)
+
+    def _footage(self, context, column):
+        shot = context.scene.inspatio
+        column.template_ID(shot, "footage_clip", open="clip.open", text="Clip")
+        column.prop(shot, "footage_stand_ins")
+        column.prop(shot, "footage_backdrop")
+        column.prop(shot, "footage_frames")
+        if shot.footage_frames == "RANGE":
+            column.prop(shot, "reference_step")
+        for remark in footage.remarks(context.scene):
+            sentence(column, remark, context.region.width, "INFO")
 
     def _version(self, context, layout):
         listed = listing.get()

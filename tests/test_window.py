@@ -14,6 +14,7 @@ from pathlib import Path
 
 import cv2
 import pytest
+from movies import write_movie
 from references import move, write_reference
 from small_extension import list_name, write_list, write_wheel
 
@@ -189,3 +190,10 @@ def test_camera_images(installed, tmp_path):
         for folder, name in (("take", "0001.png"), ("photographs", "view_0000.png"))
     )
     assert cv2.PSNR(frame, photograph) > 20, "the first frame is what the photograph shows"
+
+
+def test_reference_from_footage(installed, tmp_path):
+    movie = write_movie(tmp_path / "street.mp4", (416, 234), 32)
+    found = run_in_window(installed("window"), "window_footage.py", tmp_path, movie, folder=tmp_path)
+    assert found["cancelled"] and found["views"] == 32
+    assert found["longest_read_s"] < 0.5

@@ -1,0 +1,376 @@
+"""A reference from footage in a matchmove: colour from a movie clip, exact planar depth from stand-ins.
+
+    clip, scene frame -> frame of the clip -> lens undone -> colour       8-bit sRGB, the clip's own codes
+    stand-ins as evaluated at that frame, through the camera -> depth     planar z at pixel centres; elsewhere none,
+                                                                          or a backdrop's distance
+
+A view is one step, as when a reference is captured from the scene (`reference.py`), and ends as the same files.
+A scene frame shows the frame of the clip that Blender itself plays then, one a scene frame, whatever the two
+rates are. Main thread only.
+"""
+
+import io
+import math
+import os
+import re
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from ..backend.protocol.disk import write_whole
+from ..backend.protocol.files import View
+from . import cameras, reference
+from .lens import Lens, Undistortion
+from .png import encode_png
+from .rasterize import planar_depth
+from .reference import CaptureError
+
+MAX_PIXELS = 64 * 1024 * 1024
+"""Largest frame of a clip: a gigabyte while it is read."""
+KEPT_BYTES = 256 * 1024 * 1024
+"""Frames that Blender keeps of the clip before they are thrown away; the clip is opened anew then (0.3 s)."""
+SURFACES = ("MESH", "CURVE", "SURFACE", "FONT", "META")
+
+_COEFFICIENTS = {
+    "POLYNOMIAL": ("k1", "k2", "k3"),
+    "DIVISION": ("division_k1", "division_k2"),
+    "NUKE": ("nuke_k1", "nuke_k2", "nuke_p1", "nuke_p2"),
+    "BROWN": ("brown_k1", "brown_k2", "brown_k3", "brown_k4", "brown_p1", "brown_p2"),
+}
+
+
+@dataclass(frozen=True)
+class Plan(reference.Plan):
+    """What to make of the footage; the moments are those that the clip has frames for."""
+
+    clip: bpy.types.MovieClip
+    stand_ins: bpy.types.Collection | None
+    backdrop: float
+    remarks: Sequence[str]
+    """What the user ought to know of it."""
+
+
+def plan(scene: bpy.types.Scene, size: tuple[int, int], folder: Path) -> Plan:
+    """What the scene's settings ask for; raises CaptureError where that cannot be."""
+    shot = scene.inspatio
+    clip = shot.footage_clip
+    if clip is None:
+        raise CaptureError("No clip is chosen: open the footage as Clip")
+    path = Path(clip_path(clip))
+    if not path.is_file():
+        raise CaptureError(f"The file of clip “{clip.name}” is gone: there is no {path}")
+    if not all(clip.size) or clip.frame_duration < 1:
+        raise CaptureError(f"Clip “{clip.name}” cannot be read: {path.name} is no movie and no picture")
+    if clip.size[0] * clip.size[1] > MAX_PIXELS:
+        raise CaptureError(
+            f"Clip “{clip.name}” has frames of {clip.size[0]} × {clip.size[1]} pixels: make a smaller copy of it"
+        )
+    stand_ins = shot.footage_stand_ins
+    if stand_ins is None and shot.footage_backdrop == 0:
+        raise CaptureError(
+            "There are no stand-ins: choose a collection of planes and boxes, or give a backdrop distance"
+        )
+    if stand_ins is not None and not any(thing.type in SURFACES for thing in stand_ins.all_objects):
+        instancers = any(thing.instance_type != "NONE" for thing in stand_ins.all_objects)
+        if not instancers and shot.footage_backdrop == 0:
+            raise CaptureError(f"Collection “{stand_ins.name}” holds no surface: add planes or boxes to it")
+    names = _sequence(path) if clip.source == "SEQUENCE" else None
+    frames = _frames(scene)
+    covered = _covered(clip, frames, clip.frame_duration if names is None else max(names) - min(names) + 1)
+    if not covered:
+        raise CaptureError(_outside(clip, frames))
+    if names is not None:
+        missing = [n for n in (min(names) + clip_frame(clip, frame) for frame in covered) if n not in names]
+        if missing:
+            raise CaptureError(_missing(path, missing))
+    kind = "moving" if shot.footage_frames == "RANGE" and len(covered) > 1 else "still"
+    scale = int(shot.reference_scale)
+    camera = (shot.reference_cameras() or [shot.camera])[0]
+    return Plan(
+        kind,
+        [(float(frame), camera) for frame in covered],
+        size[0] * scale,
+        size[1] * scale,
+        folder,
+        clip,
+        stand_ins,
+        shot.footage_backdrop,
+        remarks(scene),
+    )
+
+
+def remarks(scene: bpy.types.Scene) -> list[str]:
+    """What does not fit between clip, camera and shot, a sentence each; nothing that has to be mended."""
+    shot = scene.inspatio
+    clip = shot.footage_clip
+    if clip is None or not all(clip.size):
+        return []
+    found = []
+    rate = scene.render.fps / scene.render.fps_base
+    if clip.fps and abs(clip.fps - rate) > 0.01:
+        found.append(
+            f"The clip has {clip.fps:g} frames a second, the scene {rate:g}: "
+            "each scene frame shows one of the clip, as Blender plays it"
+        )
+    frames = _frames(scene)
+    covered = _covered(clip, frames, clip.frame_duration)
+    if covered and len(covered) < len(frames):
+        found.append(
+            f"The clip has frames {covered[0]:g} to {covered[-1]:g} of {frames[0]:g} to {frames[-1]:g}: "
+            "the nearest one is the world of the rest"
+        )
+    camera = (shot.reference_cameras() or [shot.camera or scene.camera])[0]
+    animated = _animated(scene, camera) if camera is not None and len(covered) > 1 else None
+    if animated is not None and (animated[0] > covered[0] or animated[1] < covered[-1]):
+        found.append(
+            f"“{camera.name}” is animated from frame {animated[0]:g} to {animated[1]:g} only, "
+            f"the footage goes from {covered[0]:g} to {covered[-1]:g}"
+        )
+    frame, picture = cameras.render_frame(scene).aspect, lens(clip).display_aspect
+    if abs(frame / picture - 1) > 0.01:
+        found.append(
+            f"The clip's shape is {picture:.2f} : 1, the scene renders {frame:.2f} : 1: "
+            + (
+                "it fills the width, and what lies above and below has no depth"
+                if frame < picture
+                else "it fills the width and is cut above and below"
+            )
+        )
+    return found
+
+
+def capture_steps(
+    scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, asked: Plan
+) -> Generator[float, None, Path]:
+    """Make the reference view by view, a view a step; yields the share that is done, returns the version's folder.
+
+    Closing the generator cancels: nothing is left on disk, and nothing in the file. Raises CaptureError,
+    cameras.CameraError.
+    """
+    frame = cameras.render_frame(scene)
+    undistortion = Undistortion(lens(asked.clip), asked.width, asked.height, frame.aspect)
+    source = {"scene": scene.name, "footage": Path(clip_path(asked.clip)).name}
+    frames = _Frames(asked.clip)
+    # The threads reckon with arrays: Blender's data is for this one.
+    pool = ThreadPoolExecutor(max_workers=2)
+
+    def make_view(at: float, camera: bpy.types.Object | None, path: Path) -> View:
+        with cameras.kept_frame(scene):
+            cameras.set_frame(scene, at)
+            k, pose, name = cameras.sample(scene, view_layer, camera, (asked.width, asked.height))
+            drawn = _depth(pool, scene, view_layer, asked, camera or scene.camera, k, pose)
+        pixels = frames.read(at)
+        depth = drawn.result()
+        depth[depth == 0] = asked.backdrop
+        depth[~undistortion.seen] = 0
+        if not depth.any():
+            raise CaptureError(
+                f"At frame {at:g} “{name}” sees no stand-in: move them into view, or give a backdrop distance"
+            )
+        colour, planar = path.name + ".png", path.name + ".npy"
+        picture = undistortion.picture(pixels, pool.map)
+        try:
+            write_whole(path.with_name(colour), encode_png(picture))
+            write_whole(path.with_name(planar), _npy(depth))
+        except OSError as error:
+            raise CaptureError(
+                f"The reference cannot be written to {asked.folder}: {(error.strerror or str(error)).lower()}"
+            ) from error
+        return View(at, name, colour, planar, tuple(k.ravel().tolist()), tuple(pose.ravel().tolist()))
+
+    try:
+        return (yield from reference.version_steps(asked, source, make_view))
+    finally:
+        pool.shutdown()
+        frames.close()
+
+
+def lens(clip: bpy.types.MovieClip) -> Lens:
+    """The lens of the clip's tracking camera."""
+    camera = clip.tracking.camera
+    return Lens(
+        clip.size[0],
+        clip.size[1],
+        camera.focal_length_pixels,
+        tuple(camera.principal_point_pixels),
+        camera.distortion_model,
+        # Nuke's tangential terms came with Blender 5.
+        tuple(getattr(camera, name, 0.0) for name in _COEFFICIENTS[camera.distortion_model]),
+        camera.pixel_aspect,
+    )
+
+
+def clip_path(clip: bpy.types.MovieClip) -> str:
+    """The clip's file, or the first one of its sequence."""
+    return os.path.abspath(bpy.path.abspath(clip.filepath, library=clip.library))
+
+
+def clip_frame(clip: bpy.types.MovieClip, frame: float) -> int:
+    """Which frame of the clip Blender plays at a scene frame, counted from 0."""
+    return math.floor(frame) - clip.frame_start + clip.frame_offset
+
+
+def _frames(scene: bpy.types.Scene) -> list[float]:
+    """The scene frames that are asked for."""
+    shot = scene.inspatio
+    if shot.footage_frames == "CURRENT":
+        return [scene.frame_current + scene.frame_subframe]
+    return [float(frame) for frame in shot.frames()[:: shot.reference_step]]
+
+
+def _covered(clip: bpy.types.MovieClip, frames: Sequence[float], length: int) -> list[float]:
+    return [frame for frame in frames if 0 <= clip_frame(clip, frame) < length]
+
+
+def _outside(clip: bpy.types.MovieClip, frames: Sequence[float]) -> str:
+    if not frames:
+        return "The frame range is empty: its end lies before its start"
+    start = clip.frame_start - clip.frame_offset
+    return (
+        f"Clip “{clip.name}” plays from frame {start} to {start + clip.frame_duration - 1}, "
+        f"outside of {frames[0]:g} to {frames[-1]:g}: change its start or the shot's range"
+    )
+
+
+def _sequence(path: Path) -> dict[int, str]:
+    """The files of the sequence that starts with `path`, by their numbers."""
+    match = re.fullmatch(r"(.*?)(\d+)(\D*)", path.name)
+    if match is None:
+        return {0: path.name}
+    head, first, tail = match.groups()
+    pattern = re.compile(re.escape(head) + r"(\d+)" + re.escape(tail))
+    found = {int(m[1]): m[0] for m in map(pattern.fullmatch, os.listdir(path.parent)) if m}
+    return {number: name for number, name in found.items() if number >= int(first)}
+
+
+def _missing(path: Path, numbers: Sequence[int]) -> str:
+    digits = re.fullmatch(r".*?(\d+)\D*", path.name)[1]
+    name = f"{numbers[0]:0{len(digits)}d}".join(path.name.rsplit(digits, 1))
+    more = f" and {len(numbers) - 1} more" if len(numbers) > 1 else ""
+    return f"{name}{more} of the sequence in {path.parent} is missing: render it again, or end the range before it"
+
+
+def _animated(scene: bpy.types.Scene, camera: bpy.types.Object) -> tuple[float, float] | None:
+    """First and last frame that the camera was solved or keyframed for; None where that cannot be said."""
+    for constraint in camera.constraints:
+        if constraint.type == "CAMERA_SOLVER" and not constraint.mute:
+            solved = scene.active_clip if constraint.use_active_clip else constraint.clip
+            found = [entry.frame for entry in solved.tracking.reconstruction.cameras] if solved else []
+            if not found:
+                return None
+            shift = solved.frame_start - 1
+            return min(found) + shift, max(found) + shift
+    action = camera.animation_data.action if camera.animation_data is not None else None
+    if action is None or action.frame_range[1] <= action.frame_range[0]:
+        return None
+    return tuple(action.frame_range)
+
+
+def _depth(
+    pool: ThreadPoolExecutor,
+    scene: bpy.types.Scene,
+    view_layer: bpy.types.ViewLayer,
+    asked: Plan,
+    camera: bpy.types.Object,
+    k: np.ndarray,
+    pose: np.ndarray,
+) -> Future[np.ndarray]:
+    """Have the planar depth of the stand-ins drawn, (H, W) float32, 0 where there is none."""
+    lens_data = camera.evaluated_get(view_layer.depsgraph).data
+    near, far = lens_data.clip_start, lens_data.clip_end
+    triangles = [np.empty((0, 3, 3)), *_triangles(view_layer.depsgraph, asked.stand_ins)]
+    seen = np.concatenate(triangles) @ pose[:3, :3].T + pose[:3, 3]
+    return pool.submit(planar_depth, seen, k, (asked.width, asked.height), near, far)
+
+
+def _triangles(graph: bpy.types.Depsgraph, collection: bpy.types.Collection | None) -> Iterator[np.ndarray]:
+    """The triangles (N, 3, 3) in world space of what is visible of a collection, instances too."""
+    wanted = set(collection.all_objects) if collection is not None else set()
+    for instance in graph.object_instances if wanted else ():
+        thing = instance.object
+        owner = instance.parent if instance.is_instance else thing
+        if owner.original not in wanted or not instance.show_self or thing.type not in SURFACES:
+            continue
+        matrix = np.array(instance.matrix_world)
+        mesh = thing.to_mesh()
+        try:
+            mesh.calc_loop_triangles()
+            corners = np.empty(3 * len(mesh.loop_triangles), np.int32)
+            mesh.loop_triangles.foreach_get("vertices", corners)
+            points = np.empty(3 * len(mesh.vertices), np.float32)
+            mesh.vertices.foreach_get("co", points)
+        finally:
+            thing.to_mesh_clear()
+        world = points.reshape(-1, 3) @ matrix[:3, :3].T + matrix[:3, 3]
+        yield world[corners].reshape(-1, 3, 3)
+
+
+def _npy(values: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, values)
+    return file.getvalue()
+
+
+class _Frames:
+    """Frames of a clip as pixels.
+
+    Blender gives the pixels of an image, not of a clip, so its file is opened as one. Which frame of it is read
+    follows a texture that looks at it: in background nothing else has an animated image move on.
+    """
+
+    def __init__(self, clip: bpy.types.MovieClip):
+        self._clip = clip
+        path = clip_path(clip)
+        self._first = min(_sequence(Path(path))) if clip.source == "SEQUENCE" else 1
+        try:
+            self._image = bpy.data.images.load(path)
+        except RuntimeError as error:
+            raise CaptureError(f"Clip “{clip.name}” cannot be read: {error}") from error
+        self._image.source = clip.source
+        self._image.colorspace_settings.name = clip.colorspace_settings.name
+        self._texture = bpy.data.textures.new(".footage", "IMAGE")
+        self._texture.image = self._image
+        self._texture.image_user.frame_duration = max(1, clip.frame_duration)
+        width, height = clip.size
+        self._pixels = np.empty((height, width, 4), np.float32)
+        self._kept = 0
+
+    def read(self, frame: float) -> np.ndarray:
+        """What the clip shows at a scene frame, as sRGB codes of 0 to 1: (rows, columns, 4), lowest row first.
+
+        The same memory is used for the next frame.
+        """
+        if self._kept > KEPT_BYTES:
+            self._image.buffers_free()
+            self._kept = 0
+        self._texture.image_user.frame_current = self._first + clip_frame(self._clip, frame)
+        self._texture.evaluate((0, 0, 0))
+        if len(self._image.pixels) != self._pixels.size:
+            raise CaptureError(
+                f"Clip “{self._clip.name}” has no picture of its own size at frame {frame:g}: is the file whole?"
+            )
+        self._image.pixels.foreach_get(self._pixels.ravel())
+        self._kept += self._pixels.nbytes if self._image.is_float else self._pixels.nbytes // 4
+        return _encode(self._pixels) if self._image.is_float else self._pixels
+
+    def close(self) -> None:
+        """Leave the file as it was."""
+        try:
+            bpy.data.textures.remove(self._texture)
+            bpy.data.images.remove(self._image)
+        except ReferenceError:
+            pass  # Another file was loaded.
+
+
+def _encode(linear: np.ndarray) -> np.ndarray:
+    """Codes of what Blender keeps scene-linear: EXR, and movies of more than 8 bits."""
+    linear = np.clip(linear, 0, 1)
+    return np.where(
+        linear <= 0.0031308,
+        linear * np.float32(12.92),
+        np.float32(1.055) * linear ** np.float32(1 / 2.4) - np.float32(0.055),
+    )
