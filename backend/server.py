@@ -192,7 +192,7 @@ def create_app(service: Service, token: str, hosts: Iterable[str], end: Callable
         responses={200: {"content": {protocol.ENVELOPE_TYPE: {}}, "description": "the block's frames"}},
     )
     async def generate(take: str, request: Request) -> Response:
-        """Generate the take's next block: header {block}, blobs frames, intrinsics, world_to_camera."""
+        """Generate the take's next block: header {block}, blobs frames, intrinsics, world_to_camera, times."""
         body = await _body(request, protocol.ENVELOPE_TYPE, protocol.MAX_CAMERAS_BYTES)
         header, blobs = envelope.unpack(body)
         block, cameras = _field(header, "block", int), Cameras.from_blobs(blobs)

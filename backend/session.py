@@ -54,9 +54,12 @@ class SessionError(ValueError):
 
 @dataclass(frozen=True)
 class CameraBlock:
-    """The target cameras of one block: frames (n,), intrinsics (n, 3, 3), world_to_camera (n, 4, 4), float64."""
+    """The target cameras of one block: times (n,), intrinsics (n, 3, 3), world_to_camera (n, 4, 4), float64.
 
-    frames: Tensor
+    A time is a scene frame of the reference: the moment of a moving world that the frame shows.
+    """
+
+    times: Tensor
     intrinsics: Tensor
     world_to_camera: Tensor
 
@@ -134,8 +137,8 @@ class Session:
     def step(self, cameras: CameraBlock, cancelled: Cancel = lambda: False) -> Block:
         """Generate the next block. Raises SessionError for a wrong number of cameras, Cancelled when asked to."""
         expected = block_size(self._state.block)
-        if len(cameras.frames) != expected:
-            raise SessionError(f"Block {self._state.block} has {expected} frames, got {len(cameras.frames)}.")
+        if len(cameras.times) != expected:
+            raise SessionError(f"Block {self._state.block} has {expected} frames, got {len(cameras.times)}.")
         try:
             with _interruptible(self._networks(), cancelled):
                 return self._step(cameras, cancelled)
@@ -150,7 +153,7 @@ class Session:
         with clock.stage("render"):
             render = render_world(
                 self._world,
-                cameras.frames,
+                cameras.times,
                 cameras.intrinsics,
                 cameras.world_to_camera,
                 self._height,
@@ -164,7 +167,7 @@ class Session:
             picture = render.colour if completed is None else completed
             render_latents = self._encoder.push(picture[None])
             mask = mask_latents(render.known, first=block == 0)[None]
-            reference = self._context.latents(block, cameras.frames, self._views(render))
+            reference = self._context.latents(block, cameras.times, self._views(render))
         with clock.stage("prefill"):
             cache = self._preset.dit.prefill(reference, self._state.previous, self._text)
         with clock.stage("denoise"):

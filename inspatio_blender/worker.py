@@ -20,7 +20,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from ..backend.protocol.cameras import Cameras
 from ..backend.protocol.disk import FileFormatError
 from ..backend.protocol.files import MOVIE_FILE, REFERENCE_FILE, Shot, read_take
 from ..backend.protocol.references import reference_digest
@@ -314,9 +313,7 @@ def _low_coverage(client: Client, digest: str, shot: Shot) -> dict[float, float]
     """Scene frame and coverage of the frames that the reference hardly reaches, of those asked for."""
     count = len(shot.cameras)
     step = max(1, -(-count // COVERAGE_CAMERAS))
-    some = Cameras(
-        shot.cameras.frames[::step], shot.cameras.intrinsics[::step], shot.cameras.world_to_camera[::step]
-    )
+    some = shot.cameras.part(slice(None, None, step))
     shares = client.coverage(digest, shot.width, shot.height, some)
     return {frame: share for frame, share in zip(some.frames, shares, strict=True) if share < LOW_COVERAGE}
 

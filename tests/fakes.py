@@ -85,7 +85,7 @@ class FakeSession:
 
     def step(self, cameras: CameraBlock, cancelled: Callable[[], bool] = lambda: False) -> Block:
         count = block_size(self.next_block)
-        if len(cameras.frames) != count:
+        if len(cameras.times) != count:
             raise SessionError(f"Block {self.next_block} has {count} frames.")
         if self._seed == SLOW:
             for _ in range(400):
