@@ -3,12 +3,14 @@
 
 def _modules():
     """Every module with something to register, in the order that lets each find what it needs."""
-    from .inspatio_blender import driver, listing, preferences, settings
-    from .operators import backend, capture, colour, export, generate, setting_up, takes
+    from .inspatio_blender import driver, heat_strip, listing, preferences, settings, timeline
+    from .operators import backend, capture, colour, coverage, export, generate, setting_up, takes, time
     from .panels import backend as backend_panel
+    from .panels import coverage as coverage_panel
     from .panels import preferences as preferences_page
     from .panels import reference, shot
     from .panels import takes as takes_panel
+    from .panels import time as time_panel
 
     return (
         settings,
@@ -16,6 +18,8 @@ def _modules():
         preferences,
         listing,
         driver,
+        timeline,
+        heat_strip,
         capture,
         generate,
         export,
@@ -23,7 +27,11 @@ def _modules():
         backend,
         setting_up,
         colour,
+        coverage,
+        time,
         shot,
+        coverage_panel,
+        time_panel,
         reference,
         takes_panel,
         backend_panel,

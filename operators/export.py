@@ -98,7 +98,7 @@ class INSPATIO_OT_export_shot(bpy.types.Operator):
             raise shots.UserError("No folder is named to export to: give one as “directory”")
         parent = Path(os.path.abspath(bpy.path.abspath(self.directory)))
         reference = shots.check_shot(context.scene)
-        shot = yield from shots.shot_steps(context.scene, context.view_layer)
+        shot = yield from shots.shot_steps(context.scene, context.view_layer, reference)
         return export.export_shot(shot, reference, parent, takes.safe_name(shot.name))
 
     def _finish(self, folder):

@@ -153,3 +153,10 @@ def test_what_a_take_needs_is_said_before_it_starts(installed, tmp_path, paintin
     )
     assert all(words.startswith("Needs ") for words in found["words"])
     assert found["seconds"] is None or found["seconds"] > 0
+
+
+def test_time_and_coverage(installed, tmp_path, painting_python):
+    found = run_in_window(
+        installed("window"), "window_time.py", tmp_path, folder=tmp_path, INSPATIO_PYTHON=str(painting_python)
+    )
+    assert len(found["runs"]) == 2
