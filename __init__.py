@@ -3,23 +3,35 @@
 
 def _modules():
     """Every module with something to register, in the order that lets each find what it needs."""
-    from .inspatio_blender import camera_settings, driver, listing, preferences, settings
+    from .inspatio_blender import (
+        camera_settings,
+        driver,
+        heat_strip,
+        listing,
+        preferences,
+        settings,
+        timeline,
+    )
     from .operators import (
         backend,
         capture,
         colour,
+        coverage,
         export,
         generate,
         recover,
         scene_folder,
         setting_up,
         takes,
+        time,
         world,
     )
     from .panels import backend as backend_panel
+    from .panels import coverage as coverage_panel
     from .panels import preferences as preferences_page
     from .panels import reference, shot
     from .panels import takes as takes_panel
+    from .panels import time as time_panel
     from .panels import world as world_panel
 
     return (
@@ -29,6 +41,8 @@ def _modules():
         preferences,
         listing,
         driver,
+        timeline,
+        heat_strip,
         capture,
         world,
         recover,
@@ -39,7 +53,11 @@ def _modules():
         backend,
         setting_up,
         colour,
+        coverage,
+        time,
         shot,
+        coverage_panel,
+        time_panel,
         reference,
         world_panel,
         takes_panel,

@@ -25,22 +25,22 @@ SETTLED = 1e-6
 
 def render_world(
     world: World,
-    frames: Tensor,
+    times: Tensor,
     intrinsics: Tensor,
     world_to_camera: Tensor,
     height: int,
     width: int,
     device: torch.device = CPU,
 ) -> Render:
-    """Render the world into n target cameras: frames (n,), intrinsics (n, 3, 3), world_to_camera (n, 4, 4).
+    """Render the world into n target cameras: times (n,), intrinsics (n, 3, 3), world_to_camera (n, 4, 4).
 
     The render is made, and lies, on `device`; only the views that are rendered go there.
 
-    A still or stills are the world at every time; of a moving world each frame shows the view nearest in time.
+    A still or stills are the world at every time; of a moving world each frame shows the view nearest to its time.
     """
     if world.kind != "moving":
         return _render(world, slice(None), intrinsics, world_to_camera, height, width, device)
-    views = world.views_at(frames)
+    views = world.views_at(times)
     parts, start = [], 0
     for stop in range(1, len(views) + 1):
         if stop == len(views) or views[stop] != views[start]:
@@ -114,8 +114,8 @@ def cover(pictures: Tensor, height: int, width: int) -> Tensor:
 class ReferenceContext(Protocol):
     """Gives each block its reference latents (1, 3, C, h, w)."""
 
-    def latents(self, block: int, frames: Tensor, views: list[int]) -> Tensor:
-        """Latents of block `block`, whose frames are at scene frames (n,), showing `views` one a latent."""
+    def latents(self, block: int, times: Tensor, views: list[int]) -> Tensor:
+        """Latents of block `block`, whose frames show the world at `times` (n,) and `views` one a latent."""
 
     def state(self) -> dict[str, Tensor]:
         """What the next block's latents depend on."""
@@ -128,14 +128,17 @@ class ReferenceContext(Protocol):
 
 
 class MovingContext:
-    """A moving reference: the views nearest to the target's frames, as one stream."""
+    """A moving reference: the views nearest to the target's times, as one stream.
+
+    Where time stands still it is the stream of a still picture.
+    """
 
     def __init__(self, codec: Codec, world: World, height: int, width: int, device: torch.device) -> None:
         self._codec, self._world, self._size, self._device = codec, world, (height, width), device
         self._encoder = codec.encoder()
 
-    def latents(self, block: int, frames: Tensor, views: list[int]) -> Tensor:
-        shown = self._world.pictures(self._world.views_at(frames), self._device)
+    def latents(self, block: int, times: Tensor, views: list[int]) -> Tensor:
+        shown = self._world.pictures(self._world.views_at(times), self._device)
         return self._encoder.push(cover(shown, *self._size)[None])
 
     def state(self) -> dict[str, Tensor]:
@@ -164,7 +167,7 @@ class StillContext:
         self._encoders: list[Encoder | None] = [None for _ in self._pictures]
         self._blocks: list[list[Tensor]] = [[] for _ in self._pictures]
 
-    def latents(self, block: int, frames: Tensor, views: list[int]) -> Tensor:
+    def latents(self, block: int, times: Tensor, views: list[int]) -> Tensor:
         shown = [self._view_latents(view, block)[:, latent] for latent, view in enumerate(views)]
         return torch.stack(shown, dim=1)
 

@@ -193,7 +193,7 @@ def create_app(service: Service, token: str, hosts: Iterable[str], end: Callable
         responses={200: {"content": {protocol.ENVELOPE_TYPE: {}}, "description": "the block's frames"}},
     )
     async def generate(take: str, request: Request) -> Response:
-        """Generate the take's next block: header {block}, blobs frames, intrinsics, world_to_camera.
+        """Generate the take's next block: header {block}, blobs frames, intrinsics, world_to_camera, times.
 
         The same with next_ before their names are the cameras of the block after it, which can be prepared meanwhile.
         """

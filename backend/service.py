@@ -451,7 +451,7 @@ class Service:
 def camera_block(cameras: Cameras) -> CameraBlock:
     """Cameras as the tensors that a session takes."""
     return CameraBlock(
-        torch.tensor(cameras.frames, dtype=torch.float64),
+        torch.tensor(cameras.times, dtype=torch.float64),
         torch.tensor(cameras.intrinsics, dtype=torch.float64).view(-1, 3, 3),
         torch.tensor(cameras.world_to_camera, dtype=torch.float64).view(-1, 4, 4),
     )

@@ -62,9 +62,12 @@ class SessionError(ValueError):
 
 @dataclass(frozen=True)
 class CameraBlock:
-    """The target cameras of one block: frames (n,), intrinsics (n, 3, 3), world_to_camera (n, 4, 4), float64."""
+    """The target cameras of one block: times (n,), intrinsics (n, 3, 3), world_to_camera (n, 4, 4), float64.
 
-    frames: Tensor
+    A time is a scene frame of the reference: the moment of a moving world that the frame shows.
+    """
+
+    times: Tensor
     intrinsics: Tensor
     world_to_camera: Tensor
 
@@ -206,8 +209,8 @@ class Session:
         Raises SessionError for a wrong number of cameras, Cancelled when asked to.
         """
         expected = block_size(self._state.block)
-        if len(cameras.frames) != expected:
-            raise SessionError(f"Block {self._state.block} has {expected} frames, got {len(cameras.frames)}.")
+        if len(cameras.times) != expected:
+            raise SessionError(f"Block {self._state.block} has {expected} frames, got {len(cameras.times)}.")
         try:
             with _interruptible(self._networks(), cancelled):
                 return self._step(cameras, cancelled, following)
@@ -267,7 +270,7 @@ class Session:
         with stage("render"):
             render = render_world(
                 self._world,
-                cameras.frames,
+                cameras.times,
                 cameras.intrinsics,
                 cameras.world_to_camera,
                 self._height,
@@ -281,7 +284,7 @@ class Session:
             picture = render.colour if completed is None else completed
             latents = self._encoder.push(picture[None])
             mask = mask_latents(render.known, first=block == 0)[None]
-            reference = self._context.latents(block, cameras.frames, self._views(render))
+            reference = self._context.latents(block, cameras.times, self._views(render))
         states = self._encoder.state(), self._context.state()
         return _Prepared(cameras, render, completed, latents, mask, reference, *states)
 

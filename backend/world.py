@@ -66,9 +66,9 @@ class World:
         colour = self.colour[views if isinstance(views, slice) else list(views)].to(device=device)
         return colour.float() / 127.5 - 1 if colour.dtype == torch.uint8 else colour
 
-    def views_at(self, frames: Tensor) -> list[int]:
-        """The view that is the world at each scene frame (n,): the nearest in time, the earlier of two."""
-        distance = (self.frames[None, :] - frames.to(self.frames)[:, None]).abs()
+    def views_at(self, times: Tensor) -> list[int]:
+        """The view that is the world at each of `times` (n,): the nearest in scene frames, the earlier of two."""
+        distance = (self.frames[None, :] - times.to(self.frames)[:, None]).abs()
         return distance.argmin(dim=1).tolist()
 
 

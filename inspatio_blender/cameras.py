@@ -9,6 +9,8 @@ resolution of the scene's render frame, then are scaled to the size that is gene
 covers the camera's frame exactly, whatever its own size. Pixel centres lie at integers, so a camera without
 shift has its principal point at ((width - 1) / 2, (height - 1) / 2).
 
+With them goes the shot's Reference Time, as it is evaluated at the same frame.
+
 A shot is sampled a frame a step (`sample_steps`), since a frame of a heavy scene may take long to evaluate.
 """
 
@@ -157,6 +159,13 @@ def sample(
     return intrinsics(evaluated.data, render_frame(scene), *size), pose, active.name
 
 
+def reference_time(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, frame: float) -> float:
+    """The shot's Reference Time at the scene's current frame, which is `frame`: that itself where it isn't used."""
+    if not scene.inspatio.use_reference_time:
+        return float(frame)
+    return scene.evaluated_get(view_layer.depsgraph).inspatio.reference_time
+
+
 @contextmanager
 def kept_frame(scene: bpy.types.Scene):
     """Put the scene back to the frame, subframe and camera that it had, whatever happens in between."""
@@ -183,20 +192,22 @@ def sample_steps(
     frames: Sequence[float],
     size: tuple[int, int],
 ) -> Generator[float, None, Cameras]:
-    """Sample the camera at every frame, a frame a step; yields the share that is done.
+    """Sample the camera and Reference Time at every frame, a frame a step; yields the share that is done.
 
     However it ends, the scene is back at its own frame afterwards.
     """
-    ks, poses = [], []
+    ks, poses, times = [], [], []
     with kept_frame(scene):
+        scene.update_tag()  # Else a property without animation is evaluated as it was before it was set.
         for index, frame in enumerate(frames):
             set_frame(scene, frame)
             k, pose, _ = sample(scene, view_layer, camera, size)
             ks.append(k.ravel().tolist())
             poses.append(pose.ravel().tolist())
+            times.append(reference_time(scene, view_layer, frame))
             yield (index + 1) / len(frames)
     try:
-        return Cameras.checked([float(frame) for frame in frames], ks, poses)
+        return Cameras.checked([float(frame) for frame in frames], ks, poses, times)
     except protocol_cameras.CameraError as error:
         raise CameraError(f"The camera cannot be used: {error}") from None
 

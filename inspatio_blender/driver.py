@@ -13,6 +13,7 @@ import bpy
 from bpy.app.handlers import persistent
 
 from . import listing, preferences
+from .coverage import Coverage
 from .progress import Progress
 from .runtime import Runtime
 from .task import Task
@@ -32,10 +33,10 @@ def get() -> Runtime:
     return _runtime
 
 
-def run_to_end(progress: Progress, tell: Callable[[str], None]) -> None:
-    """Call the pump until the take is at its end, or waits for an answer. For background mode.
+def run_to_end(progress: Progress | Coverage, tell: Callable[[str], None]) -> None:
+    """Call the pump until a take or check is at its end, or waits for an answer. For background mode.
 
-    `tell` gets a line about twice a second, and the last one. Ctrl-C cancels the take.
+    `tell` gets a line about twice a second, and the last one. Ctrl-C cancels it.
     """
     runtime, told = get(), 0.0
     while progress.active and progress.state != "asking":
@@ -125,6 +126,11 @@ def _after_undo(*_):
     get().resume_after_undo()
 
 
+@persistent
+def _after_update(_scene, depsgraph):
+    get().note_updates(depsgraph)
+
+
 _HANDLERS = {
     "load_pre": _before_load,
     "load_post": _after_load,
@@ -132,6 +138,7 @@ _HANDLERS = {
     "undo_post": _after_undo,
     "redo_pre": _before_undo,
     "redo_post": _after_undo,
+    "depsgraph_update_post": _after_update,
 }
 
 

@@ -53,6 +53,14 @@ class Continue(Job):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CheckCoverage(Job):
+    """How much of each frame of `shot` the reference in the folder `reference` reaches."""
+
+    shot: Shot
+    reference: Path
+
+
+@dataclass(frozen=True, kw_only=True)
 class Start(Job):
     """Start the backend, also where it does not start by itself."""
 
@@ -99,6 +107,13 @@ class CoverageLow(Event):
 
     frames: tuple[float, ...]
     coverage: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Covered(Event):
+    """The coverage of the next frames of a check."""
+
+    shares: tuple[float, ...]
 
 
 @dataclass(frozen=True)

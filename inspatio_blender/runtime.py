@@ -21,6 +21,7 @@ from pathlib import Path
 
 import bpy
 
+from ..backend.protocol.files import Shot
 from . import (
     camera_images,
     download,
@@ -33,6 +34,7 @@ from . import (
     showing,
     takes,
 )
+from .coverage import Coverage
 from .progress import Progress
 from .shots import UserError
 from .task import Task
@@ -57,6 +59,8 @@ class Runtime:
         self.worker = Worker()
         self.progress: Progress | None = None
         """The take that is being made, or the last one."""
+        self.coverage: Coverage | None = None
+        """The check of coverage that goes on, or the last one."""
         self.capturing: float | None = None
         """The share of a reference that is captured, while the window does so."""
         self.working: tuple[str, float] | None = None
@@ -71,6 +75,8 @@ class Runtime:
         self._asked: jobs.Shape | None = None
         self.tick_ms: deque[float] = deque(maxlen=TICKS_KEPT)
         self._sampling = None
+        self._sampled: Progress | Coverage | None = None
+        """What the camera is sampled for: one at a time, or they would disagree on the frame to come back to."""
         self._view_layer = ""
         self._task_shown = (0, 0.0)
 
@@ -78,6 +84,11 @@ class Runtime:
     def busy(self) -> bool:
         """Whether a take is being made, or waits for an answer."""
         return self.progress is not None and self.progress.active
+
+    @property
+    def checking(self) -> bool:
+        """Whether coverage is being checked."""
+        return self.coverage is not None and self.coverage.active
 
     @property
     def running_folder(self) -> Path | None:
@@ -93,11 +104,26 @@ class Runtime:
         self.progress = Progress(
             scene, takes.shot_name(scene), len(scene.inspatio.frames()), setup, reference
         )
-        self._view_layer = view_layer.name
-        self._begin_sampling(scene)
+        if self.coverage is not None and self.coverage.state == "sampling":
+            self._cancel_coverage()
+        self._begin_sampling(self.progress, view_layer.name)
         if self.progress.state == "failed":
             raise UserError(self.progress.message)
         return self.progress
+
+    def check_coverage(self, scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> Coverage:
+        """Begin to measure how much of the scene's shot its reference reaches. Raises UserError."""
+        self._check_free()
+        if self.checking:
+            raise UserError("Coverage is being checked: wait for it or cancel it first")
+        reference = shots.check_shot(scene)
+        setup = self.setup()
+        listing.refresh(scene, self.running_folder)
+        self.coverage = Coverage(scene, setup, reference)
+        self._begin_sampling(self.coverage, view_layer.name)
+        if self.coverage.state == "failed":
+            raise UserError(self.coverage.message)
+        return self.coverage
 
     def generate_anyway(self) -> None:
         """Go on with a take whose coverage is low."""
@@ -131,11 +157,14 @@ class Runtime:
         self.worker.submit(jobs.Stop(setup=self.setup(named=False)))
 
     def cancel(self) -> None:
-        """End the take that is being made; what is finished of it stays. Returns at once."""
+        """End the take that is being made; what is finished of it stays. Also a check of coverage. Returns at once."""
+        self._cancel_coverage()
         progress = self.progress
         if progress is None or not progress.active:
             return
-        self._drop_sampling()
+        if self._sampled is progress:
+            self._drop_sampling()
+            self._sampled = None
         if progress.job is not None:
             self.worker.cancel(progress.job)
         if progress.folder is None:
@@ -213,7 +242,7 @@ class Runtime:
         self._watch_backend()
         self._watch_task()
         if self._sampling is not None:
-            self._step_sampling(self.progress.scene, budget)
+            self._step_sampling(budget)
         while time.perf_counter() - began < budget:
             try:
                 event = self.worker.events.get_nowait()
@@ -222,7 +251,8 @@ class Runtime:
             self._handle(event)
         if was_busy or self.busy:
             self.tick_ms.append((time.perf_counter() - began) * 1000.0)
-        return self.busy or self.backend_starting or (self.task is not None and self.task.running)
+        tasked = self.task is not None and self.task.running
+        return self.busy or self.checking or self.backend_starting or tasked
 
     def plan(self, scene: bpy.types.Scene) -> bool:
         """Ask what a take of the scene's shot would need, once for each shape; whether what is known has changed.
@@ -243,7 +273,7 @@ class Runtime:
 
     def forget(self) -> None:
         """Another file was loaded: what was being made belongs to the one before."""
-        self.progress = None
+        self.progress = self.coverage = None
 
     def forget_take(self, folder: Path) -> None:
         """The take in `folder` was deleted: there is nothing to show of it after an undo."""
@@ -256,18 +286,26 @@ class Runtime:
 
     def resume_after_undo(self) -> None:
         """Read the camera from the start again where it was interrupted; show again what the undo took away."""
+        sampled = self._sampled
+        if sampled is not None and sampled.scene is not None:
+            self._begin_sampling(sampled, self._view_layer)
         progress = self.progress
         scene = progress.scene if progress is not None else None
-        if scene is None:
+        if scene is None or progress.state == "sampling":
             return
-        if progress.state == "sampling":
-            self._begin_sampling(scene)
-        elif progress.active or not showing.is_shown(scene):
+        if progress.active or not showing.is_shown(scene):
             self.show_progress()
+
+    def note_updates(self, depsgraph: bpy.types.Depsgraph) -> None:
+        """Blender has evaluated something anew: the checked coverage may be stale now."""
+        if self.coverage is not None and self.coverage.note(depsgraph.updates):
+            self._redraw(False)
+            showing.redraw_timelines()
 
     def shutdown(self) -> None:
         """End everything: the take is cancelled on disk, thread and process are gone afterwards."""
         self._drop_sampling()
+        self._cancel_coverage()
         if self.task is not None:
             self.task.shutdown(timeout=3.0)
         job = self.progress.job if self.busy else None
@@ -277,28 +315,33 @@ class Runtime:
         if self.busy:
             raise UserError("A take is being generated: wait for it or cancel it first")
 
-    def _begin_sampling(self, scene: bpy.types.Scene) -> None:
-        view_layer = scene.view_layers.get(self._view_layer) or scene.view_layers[0]
-        self._sampling = shots.shot_steps(scene, view_layer)
-        self._step_sampling(scene, FIRST_SLICE_S)
+    def _begin_sampling(self, sampled: Progress | Coverage, view_layer: str) -> None:
+        scene = sampled.scene
+        layer = scene.view_layers.get(view_layer) or scene.view_layers[0]
+        self._sampled, self._view_layer = sampled, view_layer
+        self._sampling = shots.shot_steps(scene, layer, sampled.reference)
+        self._step_sampling(FIRST_SLICE_S)
 
-    def _step_sampling(self, scene: bpy.types.Scene | None, budget: float) -> None:
-        progress, began = self.progress, time.perf_counter()
+    def _step_sampling(self, budget: float) -> None:
+        sampled, began = self._sampled, time.perf_counter()
         try:
             while True:
-                progress.share = next(self._sampling)
+                sampled.share = next(self._sampling)
                 if time.perf_counter() - began >= budget:
                     return
         except StopIteration as done:
-            self._sampling = None
-            progress.share = 0.0
-            progress.shot = done.value
-            progress.frames_total = len(progress.shot.cameras)
-            progress.takes_folder = takes.shot_folder(scene)
-            self._submit(progress, check_coverage=True)
+            self._sampling = self._sampled = None
+            sampled.share = 0.0
+            if isinstance(sampled, Coverage):
+                self._submit_check(sampled, done.value)
+            else:
+                sampled.shot = done.value
+                sampled.frames_total = len(sampled.shot.cameras)
+                sampled.takes_folder = takes.shot_folder(sampled.scene)
+                self._submit(sampled, check_coverage=True)
         except UserError as error:  # An undo may also have brought an old, empty range back.
-            self._sampling = None
-            progress.end("failed", str(error))
+            self._sampling = self._sampled = None
+            sampled.end("failed", str(error))
 
     def _drop_sampling(self) -> None:
         if self._sampling is not None:
@@ -319,10 +362,28 @@ class Runtime:
             )
         )
 
+    def _submit_check(self, coverage: Coverage, shot: Shot) -> None:
+        coverage.sampled(shot)
+        job = jobs.CheckCoverage(setup=coverage.setup, shot=shot, reference=coverage.reference)
+        coverage.begin(self.worker.submit(job))
+
+    def _cancel_coverage(self) -> None:
+        coverage = self.coverage
+        if coverage is None or not coverage.active:
+            return
+        if coverage is self._sampled:
+            self._drop_sampling()
+            self._sampled = None
+        if coverage.job is not None:
+            self.worker.cancel(coverage.job)
+        coverage.end("cancelled", "Cancelled")
+
     def _watch_scene(self) -> None:
         if self.busy and self.progress.scene is None:
             log.info("the scene of the take is gone")
             self.cancel()
+        if self.checking and self.coverage.scene is None:
+            self._cancel_coverage()
 
     def _watch_backend(self) -> None:
         backend = self.worker.backend
@@ -354,6 +415,11 @@ class Runtime:
                 self.backend_message = ""
         elif isinstance(event, jobs.Planned):
             self.planned = event if event.shape == self._asked else None
+        elif (
+            self.coverage is not None and self.coverage.job is not None and self.coverage.job.id == event.job
+        ):
+            self.coverage.handle(event)
+            showing.redraw_timelines()
         elif progress is None or progress.job is None or progress.job.id != event.job:
             if isinstance(event, jobs.Ended):
                 self.backend_starting = False

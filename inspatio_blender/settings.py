@@ -86,6 +86,10 @@ def _strip_changed(shot, _context):
     showing.switch_strip(shot.id_data)
 
 
+def _coverage_shown(_shot, _context):
+    showing.redraw_timelines()
+
+
 def _camera_pointer(name: str, description: str):
     return PointerProperty(
         type=bpy.types.Object, name=name, description=description, poll=_is_camera, options=set()
@@ -257,6 +261,39 @@ class InSpatioShot(bpy.types.PropertyGroup):
     reference_version: StringProperty(
         name="Version",
         description="Version of the reference to generate from. Empty: the newest",
+        options=set(),
+    )
+
+    use_reference_time: BoolProperty(
+        name="Use Reference Time",
+        description="Move the world's time by Reference Time. Off: the world is as it was at each scene frame",
+        default=False,
+        options=set(),
+    )
+    reference_time: FloatProperty(
+        name="Reference Time",
+        description="Frame of the reference that is shown, to be animated: straight it plays, flat it freezes, "
+        "backward it reverses. Between two views the nearest one is taken",
+        default=1.0,
+        step=100,
+        precision=2,
+        options={"ANIMATABLE"},
+    )
+    past_end: EnumProperty(
+        name="Past End",
+        description="What is seen where Reference Time runs past the first or last frame of the reference",
+        items=[
+            ("HOLD", "Hold", "The first or last frame stands still"),
+            ("BOUNCE", "Bounce", "Time turns back, and runs to and fro between the ends"),
+        ],
+        default="HOLD",
+        options=set(),
+    )
+    show_coverage: BoolProperty(
+        name="Show Coverage",
+        description="Draw the checked coverage over the frames of timeline and dope sheet",
+        default=True,
+        update=_coverage_shown,
         options=set(),
     )
 

@@ -1,12 +1,15 @@
 """The scene's shot: whether it can be generated, and its cameras sampled into what is generated. Main thread only."""
 
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
 
+from ..backend.protocol.cameras import Cameras
 from ..backend.protocol.files import MAX_STILLS, Shot
 from . import cameras, jobs, listing, settings, takes
+from .times import folded
 
 EMPTY_RANGE = "The frame range is empty: its end lies before its start"
 
@@ -48,10 +51,13 @@ def check_shot(scene: bpy.types.Scene) -> Path:
     return reference
 
 
-def shot_steps(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> Generator[float, None, Shot]:
+def shot_steps(
+    scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, reference: Path
+) -> Generator[float, None, Shot]:
     """Sample the shot, a frame a step; yields the share that is done. Raises UserError.
 
-    Which reference it is made from is not said yet: where that lies is up to who writes the shot.
+    Its times are brought within the frames of the reference in the folder `reference`. The shot does not name it:
+    where it will lie is up to who writes the shot.
     """
     frames = scene.inspatio.frames()
     if not frames:
@@ -71,9 +77,17 @@ def shot_steps(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> Gener
         seed=shot.seed,
         width=width,
         height=height,
-        cameras=sampled,
+        cameras=_timed(scene, sampled, takes.reference_span(reference)),
         prompt=shot.prompt if preset.text else "",
         keep_reference_detail=shot.keep_reference_detail,
         quality=shot.quality if preset.draft else "final",
         fps=scene.render.fps / scene.render.fps_base,
     )
+
+
+def _timed(scene: bpy.types.Scene, sampled: Cameras, span: tuple[float, float] | None) -> Cameras:
+    """The cameras with times that the reference has; a world that stands still has none of its own."""
+    if span is None or not scene.inspatio.use_reference_time:
+        return replace(sampled, times=sampled.frames)
+    times = (folded(time, *span, scene.inspatio.past_end) for time in sampled.times)
+    return replace(sampled, times=tuple(times))

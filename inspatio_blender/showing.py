@@ -109,6 +109,14 @@ def is_shown(scene: bpy.types.Scene) -> bool:
     return find_strip(scene) is not None or bool(_backgrounds(scene))
 
 
+def redraw_timelines() -> None:
+    """Have timelines and dope sheets drawn again, which show the coverage."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "DOPESHEET_EDITOR":
+                area.tag_redraw()
+
+
 def _absolute(path: str | Path) -> Path:
     """A path of Blender's, in one form for each place."""
     return Path(os.path.normpath(bpy.path.abspath(str(path))))

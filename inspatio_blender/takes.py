@@ -133,6 +133,17 @@ def reference_kind(folder: Path) -> tuple[str, int]:
         return "", 0
 
 
+def reference_span(folder: Path) -> tuple[float, float] | None:
+    """First and last frame of a version that moves; None for one that stands still, or cannot be read."""
+    try:
+        content = read_json(folder / REFERENCE_FILE)
+        if content["kind"] != "moving":
+            return None
+        return float(content["views"][0]["frame"]), float(content["views"][-1]["frame"])
+    except (FileFormatError, KeyError, IndexError, TypeError, ValueError):
+        return None
+
+
 def list_takes(scene: bpy.types.Scene, running: Path | None) -> list[TakeInfo]:
     """The takes of the shot, newest first; `running` is the folder of the take that is being generated."""
     found = []

@@ -21,7 +21,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from ..backend.protocol.cameras import Cameras
 from ..backend.protocol.disk import FileFormatError
 from ..backend.protocol.files import MOVIE_FILE, REFERENCE_FILE, Shot, read_take
 from ..backend.protocol.references import reference_digest
@@ -30,8 +29,10 @@ from .client import BackendError, Client, ConnectionLost, Interrupted, OpenTake
 from .jobs import (
     BackendChanged,
     BlockDone,
+    CheckCoverage,
     Continue,
     CoverageLow,
+    Covered,
     Ended,
     Event,
     Generate,
@@ -53,7 +54,7 @@ WATCH_INTERVAL_S = 0.5
 LOW_COVERAGE = 0.05
 """A frame of which the reference reaches less than this share is worth a warning."""
 COVERAGE_CAMERAS = 64
-"""Cameras that coverage is asked for: evenly spread over the shot."""
+"""Cameras that coverage is asked for at a time. Before a take these are all: evenly spread over the shot."""
 
 
 class _JobError(Exception):
@@ -112,6 +113,8 @@ class Worker:
                 return self._generate(job)
             if isinstance(job, Continue):
                 return self._continue(job)
+            if isinstance(job, CheckCoverage):
+                self._check_coverage(job)
             if isinstance(job, Start):
                 self._connect(job, by_hand=True)
             if isinstance(job, Plan):
@@ -141,6 +144,18 @@ class Worker:
             return
         seconds = said["seconds_per_frame"]
         self.events.put(Planned(job.id, shape, str(said["words"]), bool(said["fits"]), seconds))
+
+    def _check_coverage(self, job: CheckCoverage) -> None:
+        """Ask for some cameras at a time, so that there is progress to see."""
+        client = self._connect(job)
+        digest = self._hand_over(job, client, job.reference)
+        self._say(job, "Checking coverage")
+        shot = job.shot
+        for start in range(0, len(shot.cameras), COVERAGE_CAMERAS):
+            _check(job)
+            some = shot.cameras.part(slice(start, start + COVERAGE_CAMERAS))
+            shares = client.coverage(digest, shot.width, shot.height, some)
+            self.events.put(Covered(job.id, tuple(shares)))
 
     def _generate(self, job: Generate) -> Ended:
         client = self._connect(job)
@@ -343,9 +358,7 @@ def _low_coverage(client: Client, digest: str, shot: Shot) -> dict[float, float]
     """Scene frame and coverage of the frames that the reference hardly reaches, of those asked for."""
     count = len(shot.cameras)
     step = max(1, -(-count // COVERAGE_CAMERAS))
-    some = Cameras(
-        shot.cameras.frames[::step], shot.cameras.intrinsics[::step], shot.cameras.world_to_camera[::step]
-    )
+    some = shot.cameras.part(slice(None, None, step))
     shares = client.coverage(digest, shot.width, shot.height, some)
     return {frame: share for frame, share in zip(some.frames, shares, strict=True) if share < LOW_COVERAGE}
 

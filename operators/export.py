@@ -23,7 +23,7 @@ class INSPATIO_OT_export_shot(InFolder, bpy.types.Operator):
     def steps(self, context):
         parent = self.folder()
         reference = shots.check_shot(context.scene)
-        shot = yield from shots.shot_steps(context.scene, context.view_layer)
+        shot = yield from shots.shot_steps(context.scene, context.view_layer, reference)
         return export.export_shot(shot, reference, parent, takes.safe_name(shot.name))
 
     def done(self, _context, folder):

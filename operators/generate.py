@@ -96,7 +96,7 @@ class INSPATIO_OT_generate_anyway(bpy.types.Operator):
 
 
 class INSPATIO_OT_cancel(bpy.types.Operator):
-    """Stop generating: finished frames are kept, and the take can be continued"""
+    """Stop what is going on: the finished frames of a take are kept, and it can be continued"""
 
     bl_idname = "inspatio.cancel"
     bl_label = "Cancel"
@@ -105,7 +105,8 @@ class INSPATIO_OT_cancel(bpy.types.Operator):
     @classmethod
     def poll(cls, context):
         # Esc ends a playing animation first.
-        return driver.get().busy and not (context.screen is not None and context.screen.is_animation_playing)
+        runtime, screen = driver.get(), context.screen
+        return (runtime.busy or runtime.checking) and not (screen is not None and screen.is_animation_playing)
 
     def execute(self, _context):
         driver.get().cancel()

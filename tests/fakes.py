@@ -100,7 +100,7 @@ class FakeSession:
         following: CameraBlock | None = None,
     ) -> Block:
         count = block_size(self.next_block)
-        if len(cameras.frames) != count:
+        if len(cameras.times) != count:
             raise SessionError(f"Block {self.next_block} has {count} frames.")
         if self._seed == SLOW:
             for _ in range(400):

@@ -180,14 +180,14 @@ def test_render_and_latents_of_a_stream_in_blocks_equal_the_whole(
     cameras = move(33, WIDTH, HEIGHT)
     parts = [camera_block(cameras.block(block)) for block in range(3)]
     whole = CameraBlock(
-        torch.cat([part.frames for part in parts]),
+        torch.cat([part.times for part in parts]),
         torch.cat([part.intrinsics for part in parts]),
         torch.cat([part.world_to_camera for part in parts]),
     )
     for kind in ("still", "stills", "moving"):
         world = worlds[kind]
         renders = [
-            render_world(world, c.frames, c.intrinsics, c.world_to_camera, HEIGHT, WIDTH)
+            render_world(world, c.times, c.intrinsics, c.world_to_camera, HEIGHT, WIDTH)
             for c in [whole, *parts]
         ]
         assert torch.equal(torch.cat([render.colour for render in renders[1:]]), renders[0].colour)
@@ -214,7 +214,7 @@ def test_context_latents_are_those_of_the_whole_reference_video(
         shown = world.views_at(frames) if kind == "moving" else [0] * 33
         whole = preset.autoencoder("final").codec.encoder().push(world.pictures(shown)[None])
         reference = context(preset.autoencoder("final").codec, world, HEIGHT, WIDTH, device)
-        parts = [reference.latents(b, camera_block(cameras.block(b)).frames, [0, 0, 0]) for b in range(3)]
+        parts = [reference.latents(b, camera_block(cameras.block(b)).times, [0, 0, 0]) for b in range(3)]
         assert (torch.cat(parts, dim=1) - whole).abs().max() < 1e-4
 
 
@@ -244,7 +244,7 @@ def test_coverage_is_measured_small_and_is_right(tmp_path: Path, width: int, hei
     write_reference(tmp_path, 256, 192)
     world, _ = load_world(tmp_path)
     block = camera_block(move(6, width, height, reach=4.0))
-    render = render_world(world, block.frames, block.intrinsics, block.world_to_camera, height, width)
+    render = render_world(world, block.times, block.intrinsics, block.world_to_camera, height, width)
     true = render.known.float().mean(dim=(1, 2)).tolist()
     assert coverage_of(world, block, width, height) == pytest.approx(true, abs=0.03)
     assert true[0] > 0.95 > 0.6 > true[-1]
@@ -254,7 +254,7 @@ def test_coverage_is_measured_small_and_is_right(tmp_path: Path, width: int, hei
 
 def test_a_small_reference_covers_a_large_target(worlds: dict[str, World]) -> None:
     block = camera_block(move(1, 640, 480))
-    render = render_world(worlds["still"], block.frames, block.intrinsics, block.world_to_camera, 480, 640)
+    render = render_world(worlds["still"], block.times, block.intrinsics, block.world_to_camera, 480, 640)
     assert render.known.float().mean() > 0.99
     assert set(render.depth[render.depth.isfinite()].round(decimals=3).tolist()) == {3.0, 6.0}
 

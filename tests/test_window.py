@@ -197,3 +197,10 @@ def test_reference_from_footage(installed, tmp_path):
     found = run_in_window(installed("window"), "window_footage.py", tmp_path, movie, folder=tmp_path)
     assert found["cancelled"] and found["views"] == 32
     assert found["longest_read_s"] < 0.5
+
+
+def test_time_and_coverage(installed, tmp_path, painting_python):
+    found = run_in_window(
+        installed("window"), "window_time.py", tmp_path, folder=tmp_path, INSPATIO_PYTHON=str(painting_python)
+    )
+    assert len(found["runs"]) == 2

@@ -1,4 +1,7 @@
-"""Cameras as both processes exchange them: a scene frame, intrinsics and a pose for each target frame.
+"""Cameras as both processes exchange them: a scene frame, intrinsics, a pose and a time for each target frame.
+
+The scene frame names what is generated, the time says which moment of the reference it shows: the scene frame that
+a view of it was made at. They are the same unless the artist animates Reference Time.
 
 OpenCV axes (x right, y down, z forward), pixel centres at integers, 4x4 world-to-camera, float64. A pose is
 a rotation and a translation: no scale, no mirror. Matrices are flat and row-major, as they are in the files.
@@ -64,6 +67,7 @@ class Cameras:
     frames: tuple[float, ...]
     intrinsics: tuple[Matrix, ...]
     world_to_camera: tuple[Matrix, ...]
+    times: tuple[float, ...]
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -73,29 +77,41 @@ class Cameras:
         frames: Sequence[float],
         intrinsics: Sequence[Sequence[float]],
         world_to_camera: Sequence[Sequence[float]],
+        times: Sequence[float] | None = None,
     ) -> Cameras:
-        """Build from plain sequences (a matrix is flat, row-major); raises CameraError where one is wrong."""
+        """Build from plain sequences (a matrix is flat, row-major); raises CameraError where one is wrong.
+
+        Without `times` the world is as it was at each scene frame.
+        """
         count = len(frames)
         if len(intrinsics) != count or len(world_to_camera) != count:
             raise CameraError(
                 f"{count} frames need as many cameras, got {len(intrinsics)} intrinsics "
                 f"and {len(world_to_camera)} poses"
             )
-        times = _numbers(frames, count, "frames")
+        numbers = _numbers(frames, count, "frames")
         return Cameras(
-            times,
-            tuple(check_intrinsics(k, f"frame {t:g}") for k, t in zip(intrinsics, times, strict=True)),
-            tuple(check_pose(m, f"frame {t:g}") for m, t in zip(world_to_camera, times, strict=True)),
+            numbers,
+            tuple(check_intrinsics(k, f"frame {t:g}") for k, t in zip(intrinsics, numbers, strict=True)),
+            tuple(check_pose(m, f"frame {t:g}") for m, t in zip(world_to_camera, numbers, strict=True)),
+            numbers if times is None else _numbers(times, count, "times"),
+        )
+
+    def part(self, which: slice) -> Cameras:
+        """Some of the cameras."""
+        return Cameras(
+            self.frames[which], self.intrinsics[which], self.world_to_camera[which], self.times[which]
         )
 
     def block(self, number: int) -> Cameras:
         """The cameras of block `number`, filled up to the block's size with the last one."""
         span = blocks.block_span(number, len(self))
-        real = slice(span.start, span.stop)
+        real = self.part(slice(span.start, span.stop))
         return Cameras(
-            tuple(blocks.padded(self.frames[real], span.size)),
-            tuple(blocks.padded(self.intrinsics[real], span.size)),
-            tuple(blocks.padded(self.world_to_camera[real], span.size)),
+            tuple(blocks.padded(real.frames, span.size)),
+            tuple(blocks.padded(real.intrinsics, span.size)),
+            tuple(blocks.padded(real.world_to_camera, span.size)),
+            tuple(blocks.padded(real.times, span.size)),
         )
 
     def after(self, number: int) -> Cameras | None:
@@ -105,14 +121,16 @@ class Cameras:
     def blobs(self, prefix: str = "") -> list[Blob]:
         """As the blobs `frames` (n,), `intrinsics` (n, 3, 3) and `world_to_camera` (n, 4, 4), float64.
 
-        `prefix` stands before their names.
+        `times` (n,) goes along where it is not `frames`. `prefix` stands before their names.
         """
         n = len(self)
-        parts = {
+        parts: dict[str, tuple[tuple[int, ...], Sequence[float]]] = {
             "frames": ((n,), self.frames),
             "intrinsics": ((n, 3, 3), [x for m in self.intrinsics for x in m]),
             "world_to_camera": ((n, 4, 4), [x for m in self.world_to_camera for x in m]),
         }
+        if self.times != self.frames:
+            parts["times"] = (n,), self.times
         return [
             Blob(f"{prefix}{name}", "float64", shape, _pack(numbers))
             for name, (shape, numbers) in parts.items()
@@ -121,7 +139,9 @@ class Cameras:
     @staticmethod
     def from_blobs(blobs: dict[str, Blob], prefix: str = "") -> Cameras:
         """The inverse of `blobs`; raises EnvelopeError for a wrong dtype or shape, else CameraError."""
-        for part, tail in (("frames", ()), ("intrinsics", (3, 3)), ("world_to_camera", (4, 4))):
+        timed = f"{prefix}times" in blobs
+        expected = (("frames", ()), ("intrinsics", (3, 3)), ("world_to_camera", (4, 4)), ("times", ()))
+        for part, tail in expected if timed else expected[:3]:
             name = f"{prefix}{part}"
             blob = blobs.get(name)
             if blob is None:
@@ -136,6 +156,7 @@ class Cameras:
             _unpack(blobs[f"{prefix}frames"].data),
             [k[i : i + 9] for i in range(0, len(k), 9)],
             [m[i : i + 16] for i in range(0, len(m), 16)],
+            _unpack(blobs[f"{prefix}times"].data) if timed else None,
         )
 
 

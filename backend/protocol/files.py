@@ -148,6 +148,8 @@ class Shot:
     reference: str = "reference"
 
     def to_json(self) -> dict[str, Any]:
+        cameras = self.cameras
+        times = {} if cameras.times == cameras.frames else {"times": list(cameras.times)}
         return {
             "format": "inspatio-shot",
             "version": 1,
@@ -161,9 +163,10 @@ class Shot:
             "height": self.height,
             "fps": self.fps,
             "reference": self.reference,
-            "frames": list(self.cameras.frames),
-            "intrinsics": [list(k) for k in self.cameras.intrinsics],
-            "world_to_camera": [list(m) for m in self.cameras.world_to_camera],
+            "frames": list(cameras.frames),
+            "intrinsics": [list(k) for k in cameras.intrinsics],
+            "world_to_camera": [list(m) for m in cameras.world_to_camera],
+            **times,
         }
 
     @staticmethod
@@ -172,7 +175,10 @@ class Shot:
         frames = read.list("frames", MAX_FRAMES)
         try:
             cameras = Cameras.checked(
-                frames, read.list("intrinsics", MAX_FRAMES), read.list("world_to_camera", MAX_FRAMES)
+                frames,
+                read.list("intrinsics", MAX_FRAMES),
+                read.list("world_to_camera", MAX_FRAMES),
+                read.list("times", MAX_FRAMES) if "times" in content else None,
             )
         except CameraError as error:
             raise read.wrong(str(error)) from None

@@ -120,8 +120,8 @@ def _views_of(shot: Shot, reference: Reference) -> tuple[list[int], list[str]]:
     if reference.kind != "moving":
         return list(range(len(reference.views))), []
     times = torch.tensor([view.frame for view in reference.views], dtype=torch.float64)
-    frames = torch.tensor(shot.cameras.frames, dtype=torch.float64)
-    views = [int((times - frame).abs().argmin()) for frame in frames]
+    moments = torch.tensor(shot.cameras.times, dtype=torch.float64)
+    views = [int((times - moment).abs().argmin()) for moment in moments]
     unused = len(reference.views) - len(set(views))
     if not unused:
         return views, []

@@ -99,7 +99,7 @@ def generate(sequence: Sequence, preset: LoadedPreset, keep_reference_detail: bo
     for block in blocks_of(total):
         times = [min(time, total - 1) for time in range(block.start, block.start + block.size)]
         cameras = CameraBlock(
-            frames=torch.tensor(times, dtype=torch.float64),
+            times=torch.tensor(times, dtype=torch.float64),
             intrinsics=torch.from_numpy(sequence.intrinsics[0, times]),
             world_to_camera=torch.from_numpy(sequence.world_to_camera[0, times]),
         )

@@ -1,0 +1,60 @@
+"""The strip of coverage colours in the panel: a row of icons without gaps, since a panel draws nothing of its own.
+
+Main thread only.
+"""
+
+import bpy
+import bpy.utils.previews
+import numpy as np
+
+from .coverage import Coverage, colour
+
+PIXELS = 32
+"""Width and height of an icon's picture."""
+
+_previews = None
+_drawn: tuple = ()
+
+
+def draw(layout: bpy.types.UILayout, coverage: Coverage, width: float, is_stale: bool) -> None:
+    """Draw the strip into a region that is `width` pixels wide."""
+    unit = 20 * bpy.context.preferences.system.ui_scale
+    count = max(4, round((width - 2.6 * unit) / unit))
+    _paint(coverage, count, is_stale)
+    row = layout.row(align=True)
+    row.alignment = "CENTER"
+    for number in range(count):
+        row.template_icon(_previews[str(number)].icon_id, scale=1.0)
+
+
+def _paint(coverage: Coverage, count: int, is_stale: bool) -> None:
+    """Paint the first `count` icons, if they show something else."""
+    global _drawn
+    wanted = (id(coverage), len(coverage.shares), count, is_stale)
+    if wanted == _drawn:
+        return
+    colours = np.full((len(coverage.frames), 4), 0.5, np.float32)
+    colours[:, 3] = 0.35
+    for index, share in enumerate(coverage.shares):
+        colours[index] = (*colour(share), 0.4 if is_stale else 1.0)
+    frame = np.arange(count * PIXELS) * len(colours) // (count * PIXELS)
+    for number, part in enumerate(colours[frame].reshape(count, PIXELS, 4)):
+        preview = _previews.get(str(number)) or _previews.new(str(number))
+        pixels = np.broadcast_to(part, (PIXELS, PIXELS, 4)).ravel()
+        preview.icon_size = preview.image_size = (PIXELS, PIXELS)
+        preview.icon_pixels_float.foreach_set(pixels) if hasattr(
+            preview.icon_pixels_float, "foreach_set"
+        ) else setattr(preview, "icon_pixels_float", pixels)
+        preview.image_pixels_float = pixels
+    _drawn = wanted
+
+
+def register():
+    global _previews, _drawn
+    _previews, _drawn = bpy.utils.previews.new(), ()
+
+
+def unregister():
+    global _previews
+    bpy.utils.previews.remove(_previews)
+    _previews = None

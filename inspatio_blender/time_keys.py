@@ -1,0 +1,62 @@
+"""The F-curve of Reference Time: presets written as keys. Main thread only."""
+
+import bpy
+
+from . import takes
+from .shots import EMPTY_RANGE, UserError
+from .times import Key, preset_keys
+
+PATH = "inspatio.reference_time"
+
+
+def write_preset(scene: bpy.types.Scene, preset: str, hold: int) -> None:
+    """Put the keys of a preset in place of what animates Reference Time, and use it. Raises UserError."""
+    frames = scene.inspatio.frames()
+    if not frames:
+        raise UserError(EMPTY_RANGE)
+    version = takes.reference_version(scene)
+    shot = frames[0], frames[-1]
+    # Without a reference that moves, the one that would be captured now.
+    span = (takes.reference_span(version) if version is not None else None) or (
+        float(shot[0]),
+        float(shot[1]),
+    )
+    _write(scene, preset_keys(preset, shot, span, scene.frame_current, hold))
+    scene.inspatio.use_reference_time = True
+
+
+def _write(scene: bpy.types.Scene, keys: list[Key]) -> None:
+    """Animate Reference Time by these keys alone, with straight lines between them. Raises UserError."""
+    animation = scene.animation_data
+    if animation is not None and any(driver.data_path == PATH for driver in animation.drivers):
+        raise UserError("Reference Time has a driver: remove it first")
+    if scene.library is not None:
+        raise UserError("The scene is linked from another file: its time cannot be animated here")
+    for curves in _curve_lists(scene):
+        for curve in [curve for curve in curves if curve.data_path == PATH]:
+            curves.remove(curve)
+    for frame, time in keys:
+        scene.inspatio.reference_time = time
+        scene.keyframe_insert(PATH, frame=frame)
+    for curve in (c for curves in _curve_lists(scene) for c in curves if c.data_path == PATH):
+        for key in curve.keyframe_points:
+            key.interpolation = "LINEAR"
+        curve.extrapolation = "CONSTANT"
+
+
+def _curve_lists(scene: bpy.types.Scene) -> list:
+    """The collections of F-curves that animate the scene: the action's own up to 4.3, those of its slot since."""
+    animation = scene.animation_data
+    action = animation.action if animation is not None else None
+    if action is None:
+        return []
+    if not hasattr(action, "layers"):
+        return [action.fcurves]
+    slot = animation.action_slot
+    bags = [
+        strip.channelbag(slot)
+        for layer in action.layers
+        for strip in layer.strips
+        if slot is not None and strip.type == "KEYFRAME"
+    ]
+    return [bag.fcurves for bag in bags if bag is not None]

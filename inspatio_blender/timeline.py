@@ -1,0 +1,105 @@
+"""The coverage of the shot drawn over the frames of timeline and dope sheet.
+
+A column a frame, as high as the share that the reference reaches, from red to green; frames below half are marked with
+a line and their numbers. Nothing is drawn where the scene has no check, or its switch is off. Main thread only.
+"""
+
+from collections.abc import Sequence
+
+import blf
+import bpy
+import gpu
+import numpy as np
+from gpu_extras.batch import batch_for_shader
+
+from . import driver
+from .coverage import LOW, Coverage, Run, colour
+
+HEIGHT = 44
+"""Of a column for full coverage, in pixels of an unscaled interface."""
+BOTTOM = 18
+"""Where the columns stand: above the scroll bar."""
+MARK = (0.95, 0.35, 0.30, 1.0)
+
+_handler = None
+
+
+def _draw() -> None:
+    context = bpy.context
+    scene, region = context.scene, context.region
+    coverage = driver.get().coverage
+    if coverage is None or not coverage.is_of(scene) or not scene.inspatio.show_coverage:
+        return
+    if not coverage.shares:
+        return
+    left, _ = region.view2d.region_to_view(0, 0)
+    right, _ = region.view2d.region_to_view(region.width, 0)
+    if right <= left:
+        return
+    scale = bpy.context.preferences.system.ui_scale
+    per_frame = region.width / (right - left)
+    frames = np.array(coverage.frames[: len(coverage.shares)])
+    strength = 0.35 if coverage.is_stale(scene) else 0.85
+    gpu.state.blend_set("ALPHA")
+    try:
+        _columns((frames - left) * per_frame, per_frame, coverage, scale, strength)
+        _marks(coverage.runs, left, per_frame, scale, strength)
+    finally:
+        gpu.state.blend_set("NONE")
+
+
+def _columns(x: np.ndarray, per_frame: float, coverage: Coverage, scale: float, strength: float) -> None:
+    """Draw the columns around `x` (n,), and the line that they should reach."""
+    shares = np.array(coverage.shares, np.float32)
+    bottom, high = BOTTOM * scale, HEIGHT * scale
+    corners = np.zeros((len(x), 6, 2), np.float32)
+    corners[:, (0, 2, 5), 0] = (x - per_frame / 2)[:, None]
+    corners[:, (1, 3, 4), 0] = (x + per_frame / 2)[:, None]
+    corners[:, (0, 1, 3), 1] = bottom
+    corners[:, (2, 4, 5), 1] = (bottom + np.maximum(shares * high, 1.0))[:, None]
+    colours = np.array([(*colour(share), strength) for share in shares], np.float32)
+    batch_for_shader(
+        gpu.shader.from_builtin("FLAT_COLOR"),
+        "TRIS",
+        {"pos": corners.reshape(-1, 2), "color": np.repeat(colours, 6, axis=0)},
+    ).draw(gpu.shader.from_builtin("FLAT_COLOR"))
+    y = bottom + LOW * high
+    _lines([(x[0] - per_frame / 2, y), (x[-1] + per_frame / 2, y)], (1.0, 1.0, 1.0, 0.35), 1.0)
+
+
+def _marks(runs: Sequence[Run], left: float, per_frame: float, scale: float, strength: float) -> None:
+    """A line over each run of marked frames, with its numbers where there is room."""
+    colour, y = (*MARK[:3], strength), (BOTTOM + HEIGHT + 2) * scale
+    taken = -1e9
+    blf.size(0, 11 * scale)
+    blf.color(0, *colour)
+    for run in runs:
+        start, stop = ((frame - left) * per_frame for frame in (run.first - 0.5, run.last + 0.5))
+        _lines([(start, y), (stop, y)], colour, 2 * scale)
+        text = f"{run.first:g}" if run.first == run.last else f"{run.first:g}–{run.last:g}"
+        width, _ = blf.dimensions(0, text)
+        at = (start + stop - width) / 2
+        if at > taken:
+            blf.position(0, at, y + 4 * scale, 0)
+            blf.draw(0, text)
+            taken = at + width + 6 * scale
+
+
+def _lines(points, colour, width: float) -> None:
+    shader = gpu.shader.from_builtin("UNIFORM_COLOR")
+    shader.bind()
+    shader.uniform_float("color", colour)
+    gpu.state.line_width_set(width)
+    batch_for_shader(shader, "LINES", {"pos": points}).draw(shader)
+    gpu.state.line_width_set(1.0)
+
+
+def register():
+    global _handler
+    _handler = bpy.types.SpaceDopeSheetEditor.draw_handler_add(_draw, (), "WINDOW", "POST_PIXEL")
+
+
+def unregister():
+    global _handler
+    bpy.types.SpaceDopeSheetEditor.draw_handler_remove(_handler, "WINDOW")
+    _handler = None

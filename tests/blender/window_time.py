@@ -1,0 +1,80 @@
+"""In the window: time frozen by a preset, coverage checked, its graph over the timeline and its strip in the panel."""
+
+import bpy
+import window
+from door import arguments, disable, part
+
+FRAMES = 97
+
+
+def timeline():
+    return next(area for area in window.viewport()["window"].screen.areas if area.type == "DOPESHEET_EDITOR")
+
+
+def test(folder):
+    scene = window.prepare(folder, FRAMES)
+    runtime = part("inspatio_blender.driver").get()
+    camera = scene.camera
+    for frame, turn in ((25, 0.0), (45, 1.3), (62, 0.1), (80, 0.0), (97, -0.75)):
+        camera.rotation_euler.z = turn
+        camera.keyframe_insert("rotation_euler", frame=frame)
+    scene.frame_set(1)
+    yield from window.open_tab()
+    bpy.ops.inspatio.capture_reference("EXEC_DEFAULT")
+    with bpy.context.temp_override(**window.viewport()):
+        bpy.ops.inspatio.start_backend()
+    yield lambda: runtime.backend_status is not None
+    with bpy.context.temp_override(**window.viewport()):
+        assert bpy.ops.inspatio.check_coverage() == {"FINISHED"}
+    assert runtime.checking, "the window must not wait"
+    yield lambda: not runtime.checking
+    checked = runtime.coverage
+    assert checked.state == "finished", checked.message
+    assert len(checked.runs) == 2, checked.runs
+    # The timeline is low by itself: the picture wants to be seen.
+    area = timeline()
+    place = {"window": window.viewport()["window"], "area": area}
+    with bpy.context.temp_override(**place, region=next(r for r in area.regions if r.type == "WINDOW")):
+        bpy.ops.action.view_all()
+    yield 1.0
+    yield from window.ask("shot coverage_1")
+    assert not checked.is_stale(scene), "drawing and scrubbing change nothing"
+    scene.frame_set(44)
+    yield 1.0
+    assert not checked.is_stale(scene)
+    camera.location.z += 0.3
+    yield lambda: checked.is_stale(scene)
+    yield 0.5
+    yield from window.ask("shot coverage_2_stale")
+    with bpy.context.temp_override(**window.viewport()):
+        bpy.ops.ed.undo_push(message="moved")
+        bpy.ops.inspatio.time_preset(preset="FREEZE_REPEAT", hold=30)
+    area.ui_type = "FCURVES"
+    scene = window.viewport()["window"].scene
+    with bpy.context.temp_override(**place, region=next(r for r in area.regions if r.type == "WINDOW")):
+        bpy.ops.graph.view_all()
+    yield 1.0
+    yield from window.ask("shot time_1")
+    with bpy.context.temp_override(**window.viewport()):
+        bpy.ops.ed.undo_push(message="time")
+        bpy.ops.ed.undo()
+    area.ui_type = "TIMELINE"
+    yield 1.0
+    yield from window.ask("shot coverage_3_undone")
+    # Esc ends a check.
+    scene = window.viewport()["window"].scene
+    scene.frame_end = 2500
+    with bpy.context.temp_override(**window.viewport()):
+        bpy.ops.inspatio.check_coverage()
+    assert runtime.checking
+    yield from window.ask("move 600 400")
+    yield from window.ask("key Escape")
+    yield lambda: not runtime.checking
+    assert runtime.coverage.state == "cancelled", runtime.coverage.message
+    disable()
+    yield 1.0
+    yield from window.ask("shot coverage_4_disabled")
+    return {"runs": [run.sentence for run in checked.runs]}
+
+
+window.Steps(test(arguments()[0]), 200)
