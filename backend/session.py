@@ -156,6 +156,7 @@ class Session:
                 self._height,
                 self._width,
                 device,
+                self._preset.warp,
             )
         with clock.stage("complete"):
             completion = self._preset.completion

@@ -36,11 +36,16 @@ from torch import Tensor
 
 from .splat import CPU_PART, HOLE, SKY, Matrix, Render
 
-STEEP = 10.0
-"""Tangent of the angle between a surface's normal and the ray, up to which neighbours are always joined: 84 degrees."""
+STEEP = 5.0
+"""Tangent of the angle between a surface's normal and the ray, up to which neighbours are always joined: 79 degrees."""
 
-GRAZING = 60.0
-"""The same where the surface merely goes on as it did: a floor that runs to the horizon. 89 degrees."""
+GRAZING = 30.0
+"""The same, 88 degrees, up to which a surface that goes on as it did is joined: a floor that runs to the horizon. What
+does not go on so is a veil: too steep to show anything, it hides what is behind it, or a wall seen edge-on would let the
+sky through between its pixels. Beyond lies a gap between two things."""
+
+BEHIND = 0.9
+"""A veil's 1 / depth counts as this much of its farthest corner's, so that it never hides what stands there itself."""
 
 BEND = 0.5
 """By how much of itself a step of disparity may differ from the one beside it and still go on as it did."""
@@ -51,6 +56,9 @@ target camera's plane, and only what is nearer than their own size could be seen
 
 TOUCH = 1e-3
 """How far, in pixels, polygons reach over their edges: more than what rounding tears open between them."""
+
+PAIRS = 1 << 18
+"""Rows of large triangles, and pixels of such rows, that are worked on at a time."""
 
 SAME = 1.01
 """Views whose depths differ by less than this factor see the same surface: the lower keeps the pixel."""
@@ -122,7 +130,8 @@ class _Surface:
     i, polygon n + j the cell of pixel rim[j].
 
     colour (3, h, w), disparity (h, w), lens (3, 3) float64.
-    limit (h-1, w-1): inf where the quad is a surface, -1 where it is not.
+    limit (h-1, w-1): inf where there is a quad, -1 where there is not. share (h-1, w-1): how much of its 1 / depth counts.
+    numbers (h-1, w-1): int32, what a quad is drawn as, see `_rasterised`.
     rim (m,): pixels that have a cell. corners: x, y and disparity, (4, m) each, clockwise from the top left.
     planes (8, n + m): G of the triangle at a polygon's first corner, G of that at the opposite one, and column and row
         of its pixel.
@@ -134,6 +143,8 @@ class _Surface:
     disparity: Tensor
     lens: Tensor
     limit: Tensor
+    share: Tensor
+    numbers: Tensor
     rim: Tensor
     corners: tuple[Tensor, Tensor, Tensor]
     planes: Tensor
@@ -149,11 +160,11 @@ class _Surface:
         usable, sky = depth > 0, depth >= SKY
         w = torch.where(usable & ~sky, 1 / depth, 0.0)
         lens = intrinsics.to("cpu", torch.float64)
-        across = F.pad(_connected(w, usable, sky, float(lens[0, 0])), (0, 1))
-        down = F.pad(_connected(w.T, usable.T, sky.T, float(lens[1, 1])).T, (0, 0, 0, 1))
-        # Three of four connections make a quad: the fourth step is what the other three come to.
-        sides = across[:-1, :-1].int() + across[1:, :-1] + down[:-1, :-1] + down[:-1, 1:]
-        joined = F.pad(sides >= 3, (0, 1, 0, 1))
+        (across, veil_across), (down, veil_down) = (
+            _connected(w, usable, sky, float(lens[0, 0])),
+            [side.T for side in _connected(w.T, usable.T, sky.T, float(lens[1, 1]))],
+        )
+        joined, veiled = _quads(across, down), _quads(veil_across, veil_down)
 
         whole = F.pad(joined, (1, 0, 1, 0))
         inner = whole[1:, 1:] & whole[:-1, 1:] & whole[1:, :-1] & whole[:-1, :-1]
@@ -172,11 +183,15 @@ class _Surface:
         first = [b - a, c - a, a - (b - a) * column - (c - a) * row]
         last = [d - c, d - b, d - (d - c) * (column + 1) - (d - b) * (row + 1)]
         quads = [*first, *last, column, row]
+        polygons = rows * columns + len(rim)
+        numbers = torch.arange(1, rows * columns + 1, dtype=torch.int32, device=device).view(rows, columns)
         return _Surface(
             colour.to(torch.float32).contiguous(),
             w,
             lens,
-            torch.where(joined[:-1, :-1], torch.inf, -1.0),
+            torch.where(joined | veiled, torch.inf, -1.0)[:-1, :-1],
+            torch.where(joined, 1.0, BEHIND)[:-1, :-1],
+            torch.where(joined, numbers, numbers + polygons)[:-1, :-1],
             rim,
             (x + half[0], y + half[1], corner_w),
             torch.stack([torch.cat(pair) for pair in zip(quads, [*cell, *cell, x, y], strict=True)]),
@@ -194,8 +209,16 @@ def _places(rows: int, columns: int, device: torch.device) -> tuple[Tensor, Tens
     return column.flatten(), row.flatten()
 
 
-def _connected(w: Tensor, usable: Tensor, sky: Tensor, focal: float) -> Tensor:
-    """Whether pixels of (h, w) are one surface with their right neighbours: (h, w - 1), from disparity w.
+def _quads(across: Tensor, down: Tensor) -> Tensor:
+    """Where pixels (h, w) that are connected to the right and down make quads: three sides of four do, as the fourth
+    step is what the other three come to."""
+    sides = across[:-1, :-1].int() + across[1:, :-1] + down[:-1, :-1] + down[:-1, 1:]
+    return F.pad(sides >= 3, (0, 1, 0, 1))
+
+
+def _connected(w: Tensor, usable: Tensor, sky: Tensor, focal: float) -> tuple[Tensor, Tensor]:
+    """Whether pixels of (h, w) are one surface with their right neighbours, and whether at least a veil: (h, w) each,
+    from disparity w.
 
     Over a plane disparity changes by the same step from pixel to pixel, and step / disparity is the tangent of the
     angle to the ray over the focal length in pixels.
@@ -208,8 +231,9 @@ def _connected(w: Tensor, usable: Tensor, sky: Tensor, focal: float) -> Tensor:
     for beside in (steps[:, :-2], steps[:, 2:]):
         goes_on |= (beside - step).abs() <= BEND * torch.minimum(beside.abs(), step.abs())
     solid = usable & ~sky
-    one = solid[:, :-1] & solid[:, 1:] & ((tangent <= STEEP) | (goes_on & (tangent <= GRAZING)))
-    return one | (sky[:, :-1] & sky[:, 1:])
+    both = solid[:, :-1] & solid[:, 1:]
+    one = both & ((tangent <= STEEP) | (goes_on & (tangent <= GRAZING))) | (sky[:, :-1] & sky[:, 1:])
+    return F.pad(one, (0, 1)), F.pad(one | both & (tangent <= GRAZING), (0, 1))
 
 
 def _slope(w: Tensor, connected: Tensor) -> Tensor:
@@ -221,7 +245,8 @@ def _slope(w: Tensor, connected: Tensor) -> Tensor:
 
 def _rasterised(surface: _Surface, warp: _Warp, height: int, width: int) -> Tensor:
     """The nearest polygon of every target pixel: (H+2, W+2) int64, with a border. 0 where there is none, else the bits
-    of its 1 / depth above its number + 1, or + 1 + the count of polygons where it is seen from behind."""
+    of its 1 / depth above its number + 1, where that is to be seen; what is a veil or seen from behind has a number
+    beyond all polygons."""
     device = surface.disparity.device
     target = _Target(
         torch.zeros((height + 2) * (width + 2), dtype=torch.int64, device=device),
@@ -237,9 +262,8 @@ def _rasterised(surface: _Surface, warp: _Warp, height: int, width: int) -> Tens
         y = torch.arange(start, stop + 1, device=device).float()[:, None]
         grid = _project(warp, x, y, surface.disparity[start : stop + 1])
         u, v, near = ((p[:-1, :-1], p[:-1, 1:], p[1:, 1:], p[1:, :-1]) for p in grid)
-        farthest = torch.minimum(_least(near), surface.limit[start:stop])
-        numbers = torch.arange(start * columns, stop * columns, dtype=torch.int32, device=device)
-        _draw(u, v, farthest, numbers.view(-1, columns)[:, :-1] + 1, target)
+        farthest = torch.minimum(_least(near) * surface.share[start:stop], surface.limit[start:stop])
+        _draw(u, v, farthest, surface.numbers[start:stop], target)
     count = len(surface.rim)
     part = CPU_PART if device.type == "cpu" else max(count, 1)
     for start in range(0, count, part):
@@ -355,12 +379,12 @@ def _draw_triangles(u: Tensor, v: Tensor, keys: Tensor, target: _Target) -> None
             target.nearest.scatter_reduce_(0, cells[span] + pixel, of_row[span], "amax")
 
 
-def _repeated(counts: Tensor, most: int = 1 << 18) -> Iterator[tuple[Tensor, Tensor]]:
-    """Every index as often as counts (m,) says, with 0, 1, 2 ... beside it; about `most` at a time."""
+def _repeated(counts: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Every index as often as counts (m,) says, with 0, 1, 2 ... beside it; about `PAIRS` at a time."""
     ends = counts.cumsum(0)
     start, done = 0, 0
     while start < len(counts):
-        stop = max(start + 1, int(torch.searchsorted(ends, done + most, right=True)))
+        stop = max(start + 1, int(torch.searchsorted(ends, done + PAIRS, right=True)))
         total = int(ends[stop - 1]) - done
         if total:
             index = torch.repeat_interleave(
@@ -386,7 +410,7 @@ def _resolve(
         number = number - 1
         reached, front = number >= 0, (number >= 0) & (number < polygons)
         near = torch.where(reached, near.contiguous().view(torch.float32), -1.0)
-        number = (number - polygons * (number >= polygons)).clamp_(min=0)
+        number = number.clamp_(0, polygons - 1)
         position, exact = _met(surface, warp, number.long(), top, near)
         wins = near > seen[band] * SAME
         known = wins & front
