@@ -406,66 +406,67 @@ def _resolve(
         bottom = min(top + rows, height)
         band = slice(top, bottom)
         keys = nearest[top + 1 : bottom + 1, 1:-1].contiguous()
-        number, near = keys.view(torch.int32).view(*keys.shape, 2).unbind(-1)
-        number = number - 1
-        reached, front = number >= 0, (number >= 0) & (number < polygons)
-        near = torch.where(reached, near.contiguous().view(torch.float32), -1.0)
-        number = number.clamp_(0, polygons - 1)
-        position, exact = _met(surface, warp, number.long(), top, near)
-        wins = near > seen[band] * SAME
-        known = wins & front
-        for out, value in zip(render.colour[frame, :, band], _sampled(surface, position, number), strict=True):
-            out.copy_(torch.where(known, value, out.masked_fill(wins, HOLE)))
-        render.depth[frame, band] = torch.where(
-            known, exact.reciprocal(), render.depth[frame, band].masked_fill(wins, torch.inf)
-        )
-        render.known[frame, band] = front & wins | render.known[frame, band] & ~wins
+        number, bits = (half.contiguous() for half in keys.view(torch.int32).view(*keys.shape, 2).unbind(-1))
+        near = bits.view(torch.float32)
+        reached, front = number > 0, (number > 0) & (number <= polygons)
+        number = number.sub_(1).clamp_(0, polygons - 1)
+        wins = reached & (near > seen[band] * SAME)
+        shows, hides = wins & front, wins & ~front
+        x, y, exact = _met(surface, warp, number, top, near)
         render.per_view_known[frame, view, band] = front
+        render.known[frame, band] |= shows
+        for out, value in zip(render.colour[frame, :, band], _sampled(surface, x, y, number), strict=True):
+            out.copy_(torch.where(shows, value, out))
+        distance = render.depth[frame, band]
+        distance.copy_(torch.where(shows, exact.reciprocal_(), distance))
         seen[band] = torch.where(wins, near, seen[band])
+        if view and bool(hides.any()):
+            render.known[frame, band] &= ~hides
+            render.colour[frame, :, band].masked_fill_(hides, HOLE)
+            distance.masked_fill_(hides, torch.inf)
 
 
 def _met(
     surface: _Surface, warp: _Warp, number: Tensor, top: int, near: Tensor
-) -> tuple[tuple[Tensor, Tensor], Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     """Where in the view the rays of target pixels (rows, W) from row `top` on meet their polygons `number`: x and y,
     and 1 / depth in the target there."""
     device, shape = number.device, number.shape
-    x = torch.arange(shape[1], device=device).float()
-    y = torch.arange(top, top + shape[0], device=device).float()[:, None]
-    ray = [(x * a + c) + y * b for a, b, c in warp.back]
-    *planes, column, row = (plane[number] for plane in surface.planes)
+    u = torch.arange(shape[1], device=device).float()
+    v = torch.arange(top, top + shape[0], device=device).float()[:, None]
+    ray = [(u * a + c) + v * b for a, b, c in warp.back]
+    index = number.flatten()
+    *planes, column, row = (plane.index_select(0, index).view(shape) for plane in surface.planes)
 
     def meet(plane: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
         along = (plane[0] * ray[0]).addcmul_(plane[1], ray[1]).addcmul_(plane[2], ray[2])
-        facing = 1 + plane[0] * warp.epipole[0]
-        for g, e in zip(plane[1:], warp.epipole[1:], strict=True):
-            facing.add_(g, alpha=e)
-        k = along.div_(facing.clamp_(min=1e-6))
-        return [q - k * e for q, e in zip(ray, warp.epipole, strict=True)], k
+        facing = plane[0] * warp.epipole[0]
+        facing.add_(plane[1], alpha=warp.epipole[1]).add_(plane[2], alpha=warp.epipole[2])
+        k = along.div_(facing.add_(1).clamp_(min=1e-6))
+        return [torch.add(q, k, alpha=-e) for q, e in zip(ray, warp.epipole, strict=True)], k
 
     (sx, sy, sz), _ = meet(planes[:3])
-    beyond = ((sx + sy) > (column + row + 1) * sz).float()
+    beyond = (sx.add_(sy) > (column + row).add_(1).mul_(sz)).float()
     plane = [torch.lerp(first, last, beyond) for first, last in zip(planes[:3], planes[3:], strict=True)]
     (sx, sy, sz), k = meet(plane)
-    # A polygon that is seen edge-on leaves rounding errors of the ray's meeting it: they stay within its pixel.
-    position = tuple(
-        torch.nan_to_num(s / sz - own).clamp_(-0.5, 1).add_(own) for s, own in ((sx, column), (sy, row))
+    # A polygon that is seen edge-on leaves rounding errors where the ray meets it: they stay within its pixel.
+    scale = sz.clamp_(min=1e-6).reciprocal_()
+    x, y = (
+        s.mul_(scale).sub_(own).clamp_(-0.5, 1).add_(own) for s, own in ((sx, column), (sy, row))
     )
-    return position, torch.fmax(k, near)
+    return x, y, torch.maximum(k, near)
 
 
-def _sampled(surface: _Surface, position: tuple[Tensor, Tensor], number: Tensor) -> Tensor:
-    """Colour (3, rows, W) of the view at `position`, between pixels of the same surface only."""
+def _sampled(surface: _Surface, x: Tensor, y: Tensor, number: Tensor) -> Tensor:
+    """Colour (3, rows, W) of the view at (x, y), between pixels of the same surface only."""
     rows, columns = surface.disparity.shape
-    x, y = position
     grid = torch.stack((x * (2 / max(columns - 1, 1)) - 1, y * (2 / max(rows - 1, 1)) - 1), dim=-1)
     colour = F.grid_sample(surface.colour[None], grid[None], padding_mode="border", align_corners=True)[0]
-    on_cells = number >= surface.disparity.numel()
-    where = on_cells.flatten().nonzero()[:, 0]
+    where = (number >= surface.disparity.numel()).flatten().nonzero()[:, 0]
     if len(where):
-        flat = (plane.flatten()[where] for plane in (x, y))
-        own = surface.rim[number.flatten()[where].long() - surface.disparity.numel()]
-        colour.flatten(1)[:, where] = _cell_colour(surface, *flat, own)
+        x, y, cell = (plane.flatten().index_select(0, where) for plane in (x, y, number))
+        own = surface.rim.index_select(0, cell - surface.disparity.numel())
+        colour.flatten(1)[:, where] = _cell_colour(surface, x, y, own)
     return colour
 
 
@@ -474,18 +475,17 @@ def _cell_colour(surface: _Surface, x: Tensor, y: Tensor, own: Tensor) -> Tensor
     rows, columns = surface.disparity.shape
     column, row = own % columns, torch.div(own, columns, rounding_mode="floor")
     dx, dy = x - column, y - row
-    # Which of the neighbours left and right, above and below the place is towards.
-    to_left, to_top = (dx < 0).long(), (dy < 0).long()
-    beside = (own + 1 - 2 * to_left).clamp(0, rows * columns - 1)
-    beyond = (own + columns * (1 - 2 * to_top)).clamp(0, rows * columns - 1)
-    corner = (beyond + 1 - 2 * to_left).clamp(0, rows * columns - 1)
-    inside = (column >= to_left) & (row >= to_top)
-    along = surface.across.flatten()[(own - to_left).clamp(min=0)] & (column >= to_left)
-    down = surface.down.flatten()[(own - columns * to_top).clamp(min=0)] & (row >= to_top)
-    whole = surface.joined.flatten()[(own - to_left - columns * to_top).clamp(min=0)] & inside
-    dx, dy = dx.abs(), dy.abs()
-    weights = torch.stack(
-        [(1 - dx) * (1 - dy), dx * (1 - dy) * (along | whole), (1 - dx) * dy * (down | whole), dx * dy * whole]
-    )
-    colours = surface.colour.flatten(1)[:, torch.stack([own, beside, beyond, corner])]
-    return (colours * weights).sum(dim=1) / weights.sum(dim=0)
+    # The quarter of the cell: its neighbours are to the left or right of it, above or below.
+    left, above = (dx < 0).long(), (dy < 0).long()
+    beside, over = own + (1 - 2 * left), own + columns * (1 - 2 * above)
+    around = torch.stack([own, beside, over, over + (beside - own)]).clamp_(0, rows * columns - 1)
+    first = (own - left).clamp_(min=0), (own - columns * above).clamp_(min=0)
+    quad = (own - left - columns * above).clamp_(min=0)
+    joined = (column >= left) & (row >= above) & surface.joined.flatten().index_select(0, quad)
+    along = (column >= left) & surface.across.flatten().index_select(0, first[0]) | joined
+    down = (row >= above) & surface.down.flatten().index_select(0, first[1]) | joined
+    dx, dy = dx.abs_(), dy.abs_()
+    weights = torch.stack([(1 - dx) * (1 - dy), dx * (1 - dy) * along, (1 - dx) * dy * down, dx * dy * joined])
+    weights /= weights.sum(dim=0)
+    colours = (plane.flatten().index_select(0, around.flatten()).view_as(weights) for plane in surface.colour)
+    return torch.stack([(colour * weights).sum(dim=0) for colour in colours])
