@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .codec.base import Codec, Encoder
-from .constraint.splat import Render, splat_views
+from .constraint import WARPS, Render
 from .protocol.blocks import block_size
 from .world import World
 
@@ -31,15 +31,16 @@ def render_world(
     height: int,
     width: int,
     device: torch.device = CPU,
+    warp: str = "splat",
 ) -> Render:
     """Render the world into n target cameras: times (n,), intrinsics (n, 3, 3), world_to_camera (n, 4, 4).
 
-    The render is made, and lies, on `device`; only the views that are rendered go there.
+    The render is made, by the `warp` of that name, and lies on `device`; only the views that are rendered go there.
 
     A still or stills are the world at every time; of a moving world each frame shows the view nearest to its time.
     """
     if world.kind != "moving":
-        return _render(world, slice(None), intrinsics, world_to_camera, height, width, device)
+        return _render(world, slice(None), intrinsics, world_to_camera, height, width, device, warp)
     views = world.views_at(times)
     parts, start = [], 0
     for stop in range(1, len(views) + 1):
@@ -47,7 +48,7 @@ def render_world(
             targets = slice(start, stop)
             view = slice(views[start], views[start] + 1)
             cameras = intrinsics[targets], world_to_camera[targets]
-            parts.append(_render(world, view, *cameras, height, width, device))
+            parts.append(_render(world, view, *cameras, height, width, device, warp))
             start = stop
     return Render.joined(parts)
 
@@ -60,12 +61,13 @@ def _render(
     height: int,
     width: int,
     device: torch.device,
+    warp: str,
 ) -> Render:
-    colour, depth, lenses = magnified(
-        world.pictures(views, device), world.depth[views].to(device), world.intrinsics[views], height, width
-    )
-    return splat_views(
-        colour, depth, lenses, world.world_to_camera[views], intrinsics, world_to_camera, size=(height, width)
+    shown = world.pictures(views, device), world.depth[views].to(device), world.intrinsics[views]
+    if warp == "splat":
+        shown = magnified(*shown, height, width)
+    return WARPS[warp](
+        *shown, world.world_to_camera[views], intrinsics, world_to_camera, size=(height, width)
     )
 
 

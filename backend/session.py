@@ -276,6 +276,7 @@ class Session:
                 self._height,
                 self._width,
                 self._preset.device.torch_device,
+                self._preset.warp,
             )
         with stage("complete"):
             completion = self._preset.completion

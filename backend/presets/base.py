@@ -64,6 +64,8 @@ class LoadedPreset:
     completion: what completes a render's holes before the generator gets it; None where it gets them as they are.
     text: keys and values of a prompt in every layer of the generator, an empty prompt's too. None where the
         generator reads no text. Raises PresetError.
+    warp: how the reference is brought into the target cameras, one of `constraint.WARPS`: what the networks were
+        trained on.
     networks: where the weights of generator and autoencoders are. plan: where a session has them.
     accelerator: what made the generator fast, and has to be warmed up for it; None where nothing did.
     """
@@ -77,6 +79,7 @@ class LoadedPreset:
     networks: Networks
     plan: Plan = STAYS
     accelerator: Accelerator | None = None
+    warp: str = "splat"
 
     def under(self, plan: Plan) -> LoadedPreset:
         """The same preset, for a session that follows `plan`."""

@@ -9,13 +9,15 @@ evaluation.json, a Markdown table, and a strip per scene: true | warp | Telea | 
 
 import argparse
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 
+from ..constraint import WARPS
 from ..constraint.fill import fill_holes
 from ..constraint.splat import Render
 from ..context import render_world
@@ -71,8 +73,8 @@ def world_of(sequence: Sequence) -> World:
     )
 
 
-def warp_of(sequence: Sequence) -> Render:
-    """The render that the Session makes of the whole move."""
+def warp_of(sequence: Sequence, warp: str) -> Render:
+    """The render that the Session makes of the whole move with a preset that has this warp."""
     height, width = sequence.colour.shape[2:4]
     return render_world(
         world_of(sequence),
@@ -81,6 +83,7 @@ def warp_of(sequence: Sequence) -> Render:
         torch.from_numpy(sequence.world_to_camera[0]),
         height,
         width,
+        warp=warp,
     )
 
 
@@ -114,7 +117,7 @@ def to_codes(colour: torch.Tensor) -> np.ndarray:
 
 def evaluate_scene(path: Path, preset: LoadedPreset, seed: int, out: Path) -> SceneResult:
     sequence = Sequence.load(path)
-    render = warp_of(sequence)
+    render = warp_of(sequence, preset.warp)
     known = render.known.numpy()
     truth, warp = sequence.colour[0], to_codes(render.colour)
     inpainted = np.stack([telea(frame, mask) for frame, mask in zip(warp, known, strict=True)])
@@ -170,7 +173,7 @@ def draw_strip(path: Path, known: np.ndarray, *columns: np.ndarray) -> None:
     cv2.imwrite(str(path), np.concatenate(rows)[..., ::-1])
 
 
-def mean_of(results: list[SceneResult]) -> dict[str, float]:
+def mean_of(results: list[Any]) -> dict[str, float]:
     names = [name for name, value in asdict(results[0]).items() if isinstance(value, float)]
     return {name: float(np.nanmean([getattr(result, name) for result in results])) for name in names}
 
@@ -201,16 +204,18 @@ def main() -> None:
     )
     parser.add_argument("--scenes", type=Path, required=True)
     parser.add_argument("--preset", default="tiny")
+    parser.add_argument("--warp", choices=WARPS, help="in place of the preset's own")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("out/evaluation"))
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     preset = load_preset(arguments.preset)
+    preset = replace(preset, warp=arguments.warp or preset.warp)
     results = [
         evaluate_scene(path, preset, arguments.seed, arguments.out)
         for path in sorted(arguments.scenes.glob("*.npz"))
     ]
-    report = {"mean": mean_of(results), "scenes": [asdict(result) for result in results]}
+    report = {"warp": preset.warp, "mean": mean_of(results), "scenes": [asdict(result) for result in results]}
     (arguments.out / "evaluation.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     (arguments.out / "evaluation.md").write_text(table(results) + "\n", encoding="utf-8")
     print(table(results))

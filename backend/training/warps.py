@@ -1,0 +1,190 @@
+"""Holds the two warps against true renders, before any network has seen them.
+
+    python -m backend.training.warps --scenes DIR --out out/warps
+
+Scenes are sequence files with true colour and depth of the shot, as `evaluate` takes them. What a view sees is told by
+the true depth: a target pixel's point is moved into the view and held against the four depths around it there. Writes
+warps.json, a Markdown table, and a strip per scene: view | splat | surface | true, holes in purple.
+
+covered    PSNR where both warps know the pixel. edges: of those, within 2 pixels of a jump of the true depth.
+flying     share of the pixels that no view sees which the warp claims to know.
+cracks     share of the pixels that a view sees plainly which the warp does not know.
+"""
+
+import argparse
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..constraint import WARPS
+from ..constraint.splat import SKY
+from .evaluate import HOLE_COLOUR, mean_of, to_codes, warp_of, world_of
+from .examples import Sequence
+from .measures import psnr
+
+AGREES = 0.02
+"""Relative difference of depth up to which a point is on the surface that the view shows there."""
+JUMP = 0.04
+"""Bend of disparity, relative to itself, from which on the true depth has an edge."""
+EDGE = 2
+"""Pixels on either side that belong to an edge."""
+
+
+@dataclass(frozen=True)
+class WarpResult:
+    """Figures of a warp on a scene; PSNR in dB, the rest shares of 0 to 1."""
+
+    scene: str
+    warp: str
+    known: float
+    psnr_known: float
+    psnr_covered: float
+    psnr_edges: float
+    flying: float
+    cracks: float
+
+
+def seen_by_views(sequence: Sequence) -> tuple[Tensor, Tensor]:
+    """What is seen of the shot's true surfaces (T, H, W): plainly, by some view's four pixels around; not at all."""
+    world = world_of(sequence)
+    depth = torch.from_numpy(sequence.depth[0]).double()
+    frames, height, width = depth.shape
+    row, column = torch.meshgrid(torch.arange(height).double(), torch.arange(width).double(), indexing="ij")
+    pixel = torch.stack([column, row, torch.ones_like(row)])
+    plainly, never = torch.zeros(depth.shape, dtype=torch.bool), torch.ones(depth.shape, dtype=torch.bool)
+    moments = torch.arange(frames, dtype=torch.float64)
+    views = world.views_at(moments) if world.kind == "moving" else [0] * frames
+    for frame, view in enumerate(views):
+        sky = depth[frame] >= SKY
+        ray = torch.einsum(
+            "ij,jhw->ihw", torch.linalg.inv(torch.from_numpy(sequence.intrinsics[0, frame]).double()), pixel
+        )
+        point = torch.cat([ray * torch.where(sky, 1.0, depth[frame]), (~sky).double()[None]])
+        motion = world.world_to_camera[view].double() @ torch.linalg.inv(
+            torch.from_numpy(sequence.world_to_camera[0, frame]).double()
+        )
+        moved = torch.einsum("ij,jhw->ihw", motion, point)[:3]
+        x, y, z = torch.einsum("ij,jhw->ihw", world.intrinsics[view].double(), moved)
+        u, v = x / z, y / z
+        rows, columns = world.size
+        inside = (z > 0) & (u >= 0) & (u <= columns - 1) & (v >= 0) & (v <= rows - 1)
+        left, top = (
+            p.nan_to_num().floor().clamp(0, size - 2).long() for p, size in ((u, columns), (v, rows))
+        )
+        around = torch.stack(
+            [world.depth[view].double()[top + down, left + right] for down in (0, 1) for right in (0, 1)]
+        )
+        agrees = torch.where(sky, around >= SKY, (around / z - 1).abs() <= AGREES)
+        plainly[frame] = inside & agrees.all(dim=0)
+        outside = (z <= 0) | (u < -0.5) | (u > columns - 0.5) | (v < -0.5) | (v > rows - 0.5)
+        never[frame] = outside | (inside & ~agrees.any(dim=0))
+    return plainly, never
+
+
+def near_edges(depth: Tensor) -> Tensor:
+    """Pixels (T, H, W) within `EDGE` of a jump of depth. Disparity is linear over a plane, at any angle."""
+    w = torch.where(depth >= SKY, 0.0, 1 / depth.clamp(min=1e-6))[:, None]
+    bends = []
+    for pad, before, after in (([1, 1, 0, 0], (..., slice(-2)), (..., slice(2, None))),):
+        wide = F.pad(w, pad, mode="replicate")
+        bends.append((wide[before] - 2 * w + wide[after]).abs())
+        tall = F.pad(w.mT, pad, mode="replicate")
+        bends.append((tall[before] - 2 * w.mT + tall[after]).abs().mT)
+    jump = torch.maximum(*bends) > JUMP * w.clamp(min=1e-6)
+    return F.max_pool2d(jump.float(), 2 * EDGE - 1, stride=1, padding=EDGE - 1)[:, 0] > 0
+
+
+def compare(path: Path, out: Path) -> list[WarpResult]:
+    """Both warps on one scene."""
+    sequence = Sequence.load(path)
+    truth = sequence.colour[0].astype(np.float32) / 255
+    plainly, never = seen_by_views(sequence)
+    edges = near_edges(torch.from_numpy(sequence.depth[0]))
+    renders = {warp: warp_of(sequence, warp) for warp in WARPS}
+    both = torch.stack([render.known for render in renders.values()]).all(dim=0)
+    results = []
+    for warp, render in renders.items():
+        picture = to_codes(render.colour).astype(np.float32) / 255
+        results.append(
+            WarpResult(
+                scene=path.stem,
+                warp=warp,
+                known=float(render.known.float().mean()),
+                psnr_known=psnr(picture, truth, render.known.numpy()),
+                psnr_covered=psnr(picture, truth, both.numpy()),
+                psnr_edges=psnr(picture, truth, (both & edges).numpy()),
+                flying=float(render.known[never].float().mean()),
+                cracks=1 - float(render.known[plainly].float().mean()),
+            )
+        )
+    draw(out / f"{path.stem}.png", sequence, [(r.colour, r.known) for r in renders.values()])
+    return results
+
+
+def draw(path: Path, sequence: Sequence, warps: list[tuple[Tensor, Tensor]]) -> None:
+    """View, every warp with its holes, and truth: a third and two thirds into the move, and at its end."""
+    world, total, rows = world_of(sequence), sequence.colour.shape[1], []
+    pictures = [(to_codes(colour), known.numpy()) for colour, known in warps]
+    for frame in (total // 3, 2 * total // 3, total - 1):
+        view = world.views_at(torch.tensor([float(frame)]))[0] if world.kind == "moving" else 0
+        shown = [
+            np.where(known[frame, ..., None], codes[frame], np.array(HOLE_COLOUR, np.uint8))
+            for codes, known in pictures
+        ]
+        rows.append(
+            np.concatenate([to_codes(world.pictures([view]))[0], *shown, sequence.colour[0, frame]], axis=1)
+        )
+    cv2.imwrite(str(path), np.concatenate(rows)[..., ::-1])
+
+
+def table(results: list[WarpResult]) -> str:
+    """Both warps side by side as Markdown, a row a scene and their mean."""
+    rows = [
+        "| scene | known | PSNR covered | edges | flying pixels | cracks |",
+        "|---|---|---|---|---|---|",
+    ]
+    scenes = list(dict.fromkeys(result.scene for result in results))
+    for scene in [*scenes, None]:
+        pair = [
+            mean_of([r for r in results if r.warp == warp and scene in (None, r.scene)]) for warp in WARPS
+        ]
+
+        def both(name: str, form: str, pair: list[dict[str, float]] = pair) -> str:
+            return " / ".join(form.format(figures[name]) for figures in pair)
+
+        rows.append(
+            f"| {scene or '**mean**'} | {both('known', '{:.1%}')} | {both('psnr_covered', '{:.2f}')} "
+            f"| {both('psnr_edges', '{:.2f}')} | {both('flying', '{:.1%}')} | {both('cracks', '{:.2%}')} |"
+        )
+    return "\n".join(rows)
+
+
+@torch.inference_mode()
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--scenes", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("out/warps"))
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    results = [
+        result for path in sorted(arguments.scenes.glob("*.npz")) for result in compare(path, arguments.out)
+    ]
+    report = {
+        "mean": {warp: mean_of([r for r in results if r.warp == warp]) for warp in WARPS},
+        "scenes": [asdict(result) for result in results],
+    }
+    (arguments.out / "warps.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    (arguments.out / "warps.md").write_text(table(results) + "\n", encoding="utf-8")
+    print(table(results))
+
+
+if __name__ == "__main__":
+    main()
