@@ -59,7 +59,7 @@ def plan(scene: bpy.types.Scene, size: tuple[int, int], folder: Path) -> Plan:
     shot = scene.inspatio
     clip = shot.footage_clip
     if clip is None:
-        raise CaptureError("No clip is chosen: open the footage as Clip")
+        raise CaptureError("No clip is chosen: press Open and pick the footage")
     path = Path(clip_path(clip))
     if not path.is_file():
         raise CaptureError(f"The file of clip “{clip.name}” is gone: there is no {path}")

@@ -104,7 +104,8 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
 
     def _footage(self, context, column):
         shot = context.scene.inspatio
-        column.template_ID(shot, "footage_clip", open="clip.open", text="Clip")
+        # Without a label, which would leave no room for its name.
+        column.template_ID(shot, "footage_clip", open="clip.open")
         column.prop(shot, "footage_stand_ins")
         column.prop(shot, "footage_backdrop")
         column.prop(shot, "footage_frames")

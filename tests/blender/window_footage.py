@@ -55,6 +55,7 @@ def test(folder, movie):
         bpy.ops.inspatio.capture_reference("INVOKE_DEFAULT")
     yield lambda: runtime.capturing is None
     seconds = time.monotonic() - began
+    yield 2.0
     yield from window.ask("shot 11_footage_done")
     version = takes.reference_version(scene)
     views = len(part("backend.protocol.files").read_reference(Path(version)).views)
