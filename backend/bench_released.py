@@ -26,11 +26,12 @@ import torch
 from .bench import BenchError, machine, room, room_cameras
 from .codec import Codec
 from .codec.taehv import Taehv
-from .device import Device, default_device
+from .device import PRECISIONS, Device, DeviceError, default_device
 from .floors import H100, Work, block_work, floor, measure_ceilings
 from .memory import MB, peak_mb
 from .model import CausalDiT, GeneratorConfig
-from .model.accelerate import AccelerationError, Accelerator, dtype_of
+from .model.accelerate import AccelerationError, Accelerator
+from .plan import Plan
 from .presets import Autoencoder, LoadedPreset, Preset, PresetError, Presets
 from .presets.released import RELEASED
 from .protocol.blocks import block_size, block_span
@@ -50,7 +51,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Setting:
-    """What is measured. precision and compiling: None for what the device does by itself."""
+    """What is measured. precision, compiling, ahead: None for what the device does by itself."""
 
     preset: str
     width: int
@@ -60,6 +61,7 @@ class Setting:
     precision: str | None = None
     compiling: bool | None = None
     random_weights: bool = False
+    ahead: bool | None = None
 
     def __post_init__(self) -> None:
         if self.preset not in RELEASED:
@@ -99,7 +101,7 @@ def measure(setting: Setting, out: Path, compiled: Path | None, say: Say) -> str
     """Measure, write `out`, and return the table. `compiled` is a folder for compiled layers. Raises BenchError."""
     try:
         figures, table = _measure(setting, compiled, say)
-    except (AccelerationError, PresetError, SessionError) as error:
+    except (AccelerationError, DeviceError, PresetError, SessionError) as error:
         raise BenchError(str(error)) from error
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
@@ -108,14 +110,16 @@ def measure(setting: Setting, out: Path, compiled: Path | None, say: Say) -> str
 
 def _measure(setting: Setting, compiled: Path | None, say: Say) -> tuple[dict[str, Any], str]:
     before, device = machine(), _device(setting)
-    precision = setting.precision or ("float32" if device.dtype == torch.float32 else "bf16")
     say("Loading the networks")
-    preset = (
-        _random(setting, device) if setting.random_weights else Presets(device=device).load(setting.preset)
-    )
-    accelerator = Accelerator(preset.dit, precision, setting.compiling, compiled)
+    if setting.random_weights:
+        preset = _random(setting, device, compiled)
+    else:
+        preset = Presets(device=device, compiling=setting.compiling).load(setting.preset)
+    accelerator = preset.accelerator
+    assert accelerator is not None
+    ahead = device.torch_device.type == "cuda" if setting.ahead is None else setting.ahead
     say("Measuring what the device can do")
-    ceilings = measure_ceilings(device.torch_device, device.dtype, precision == "fp8")
+    ceilings = measure_ceilings(device.torch_device, device.dtype, device.fp8)
     start = time.perf_counter()
     accelerator.warm_up(
         setting.height // 8, setting.width // 8, lambda text, share: say(f"{text} ({share:.0%})")
@@ -128,20 +132,23 @@ def _measure(setting: Setting, compiled: Path | None, say: Say) -> tuple[dict[st
     say("Measuring")
     seconds, milliseconds = _take(preset, setting, BLOCKS)
     counted = slice(1, None)
-    work = work_of(setting, device.dtype, fp8=precision == "fp8")
+    # Stage by stage nothing runs beside anything; how fast a take is, it is as takes are made.
+    whole = _take(preset.under(Plan(ahead=True)), setting, BLOCKS)[0] if ahead else seconds
+    work = work_of(setting, device.dtype, fp8=device.fp8)
     stages = [
         Stage(
             name,
             median(block[name] for block in milliseconds[counted]),
             done,
-            1000 * floor(done, ceilings, precision == "fp8"),
+            1000 * floor(done, ceilings, device.fp8),
         )
         for name, done in work.items()
     ]
     figures = {
         **asdict(setting),
-        "precision": precision,
+        "precision": device.precision,
         "compiled": accelerator.compiled,
+        "ahead": ahead,
         "machine": before,
         "device": device.words,
         "ceilings": asdict(ceilings),
@@ -149,8 +156,8 @@ def _measure(setting: Setting, compiled: Path | None, say: Say) -> tuple[dict[st
             stage.name: {**asdict(stage.work), "ms": stage.milliseconds, "floor_ms": round(stage.floor_ms, 4)}
             for stage in stages
         },
-        "block_s": round(median(seconds[counted]), 4),
-        "fps": round(block_size(1) / median(seconds[counted]), 3),
+        "block_s": round(median(whole[counted]), 4),
+        "fps": round(block_size(1) / median(whole[counted]), 3),
         "first_block_s": round(seconds[0], 4),
         "warm_up_s": round(warm_up_seconds, 2),
         "peak_mb": _peak_mb(device),
@@ -166,7 +173,7 @@ def count(setting: Setting) -> str:
     precision = setting.precision or "bf16"
     text = []
     for encoded, when in ((True, "reference encoded"), (False, "reference settled")):
-        work = work_of(setting, dtype_of(precision), fp8=precision == "fp8", reference_encoded=encoded)
+        work = work_of(setting, PRECISIONS[precision], fp8=precision == "fp8", reference_encoded=encoded)
         floors = {name: 1000 * floor(done, H100, precision == "fp8") for name, done in work.items()}
         total = sum(floors.values())
         lines = [f"{name:8} {_numbers(done)} {floors[name]:10.3f}" for name, done in work.items()]
@@ -195,8 +202,7 @@ def work_of(
 
 
 def _device(setting: Setting) -> Device:
-    device = default_device()
-    return device if setting.precision is None else replace(device, dtype=dtype_of(setting.precision))
+    return default_device().in_precision(setting.precision or "")
 
 
 def _take(preset: LoadedPreset, setting: Setting, blocks: int) -> tuple[list[float], list[dict[str, float]]]:
@@ -216,7 +222,10 @@ def _take(preset: LoadedPreset, setting: Setting, blocks: int) -> tuple[list[flo
         quality=setting.quality,
     )
     for block in range(blocks):
-        made = session.step(camera_block(cameras.block(block)))
+        after = cameras.after(block)
+        made = session.step(
+            camera_block(cameras.block(block)), following=None if after is None else camera_block(after)
+        )
         seconds.append(time.perf_counter() - start)
         milliseconds.append(made.milliseconds)
         start = time.perf_counter()
@@ -236,8 +245,8 @@ def _room_world(setting: Setting, frames: int) -> World:
     )
 
 
-def _random(setting: Setting, device: Device) -> LoadedPreset:
-    """The preset with random weights, the same ones every time."""
+def _random(setting: Setting, device: Device, compiled: Path | None = None) -> LoadedPreset:
+    """The preset with random weights, the same ones every time. `compiled` is a folder for compiled layers."""
     released, config = RELEASED[setting.preset], setting.config
     torch.manual_seed(SEED)
     with _made_on(device.torch_device, device.dtype):
@@ -255,6 +264,7 @@ def _random(setting: Setting, device: Device) -> LoadedPreset:
         lambda prompt: text,
         device,
         Networks(device),
+        accelerator=Accelerator(dit, device.torch_device, device.fp8, setting.compiling, compiled),
     )
 
 
@@ -300,7 +310,8 @@ def _report(figures: dict[str, Any], stages: list[Stage]) -> str:
     ceilings = figures["ceilings"]
     lines = [
         f"{figures['preset']}, {figures['width']}x{figures['height']}, scale {figures['scale']}, "
-        f"{figures['quality']}, {figures['precision']}, {'compiled' if figures['compiled'] else 'not compiled'}",
+        f"{figures['quality']}, {figures['precision']}, {'compiled' if figures['compiled'] else 'not compiled'}, "
+        f"{'the next block prepared meanwhile' if figures['ahead'] else 'one block after the other'}",
         f"{ceilings['name']}: {ceilings['operations'] / 1e12:.3g} TFLOP/s, {ceilings['bandwidth'] / 1e9:.3g} GB/s",
         f"{'stage':8} {'ms':>10} {'TFLOP':>9} {'GB':>8} {'floor ms':>10} {'ratio':>7}",
     ]

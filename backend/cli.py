@@ -118,6 +118,11 @@ def _parser() -> argparse.ArgumentParser:
     released.add_argument(
         "--compile", action=argparse.BooleanOptionalAction, help="compile layers (default: on a GPU)"
     )
+    released.add_argument(
+        "--ahead",
+        action=argparse.BooleanOptionalAction,
+        help="prepare the next block beside this one (default: on a GPU)",
+    )
     released.add_argument("--compiled", type=Path, help="folder where compiled layers are kept")
     released.add_argument(
         "--count", action="store_true", help="only count, and say what that takes on an H100 at least"
@@ -263,16 +268,27 @@ def _convert(parsed: argparse.Namespace, convert: Callable[[Callable[[str, float
     live = sys.stdout.isatty() and not parsed.json
     every, shown = (0.1 if live or parsed.json else 5.0), float("-inf")
 
+    def tell(text: str, **said: object) -> None:
+        sys.stdout.write(f"{json.dumps(said) if parsed.json else text}\n")
+        sys.stdout.flush()
+
     def show(text: str, share: float) -> None:
         nonlocal shown
         if share < 1 and time.monotonic() - shown < every:
             return
         shown = time.monotonic()
-        if parsed.json:
-            _tell(line=text, share=round(share, 4))
-        else:
-            sys.stdout.write(f"\r{text:<78}" if live else f"{text}\n")
+        if live:
+            sys.stdout.write(f"\r{text:<78}")
             sys.stdout.flush()
+        else:
+            tell(text, line=text, share=round(share, 4))
+
+    def fail(sentence: str, code: int) -> int:
+        if parsed.json:
+            tell("", error=sentence)
+        else:
+            sys.stderr.write(f"{sentence}\n")
+        return code
 
     # Who ends this with a signal, as Blender does, is left with nothing half made, too.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -281,35 +297,18 @@ def _convert(parsed: argparse.Namespace, convert: Callable[[Callable[[str, float
 
         lost = convert(show)
     except ImportError as error:
-        return _fail(parsed.json, _missing(error), MISSING)
+        return fail(_missing(error), MISSING)
     except SceneFolderError as error:
-        return _fail(parsed.json, f"{error}", FAILED)
+        return fail(str(error), FAILED)
     finally:
         signal.signal(signal.SIGTERM, before)
         if live:
             sys.stdout.write("\n")
     for sentence in lost:
-        if parsed.json:
-            _tell(lost=sentence)
-        else:
-            sys.stdout.write(f"{sentence}\n")
+        tell(sentence, lost=sentence)
     if not parsed.json:
-        sys.stdout.write(f"{parsed.out}\n")
+        tell(str(parsed.out))
     return DONE
-
-
-def _fail(as_json: bool, sentence: str, code: int) -> int:
-    if as_json:
-        _tell(error=sentence)
-    else:
-        sys.stderr.write(f"{sentence}\n")
-    return code
-
-
-def _tell(**said: object) -> None:
-    """A line for another program."""
-    sys.stdout.write(json.dumps(said) + "\n")
-    sys.stdout.flush()
 
 
 def _encode_neutral_prompt(preset: str, folder: Path, show: Callable[[Line], None]) -> None:
@@ -387,6 +386,7 @@ def _stages(parsed: argparse.Namespace) -> str:
         parsed.precision,
         parsed.compile,
         parsed.random_weights,
+        parsed.ahead,
     )
     if parsed.count:
         return count(setting)

@@ -6,9 +6,10 @@ any other CPU it would be emulated and slower.
 """
 
 import gc
+import importlib.util
 import os
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -16,22 +17,48 @@ import psutil
 import torch
 from torch import Tensor
 
-from .protocol import DEVICE_VARIABLE
+from .protocol import DEVICE_VARIABLE, PRECISION_VARIABLE
+
+PRECISIONS = {"bf16": torch.bfloat16, "fp8": torch.bfloat16, "float32": torch.float32}
+"""What the large presets can be asked to compute in, and the format that their weights are loaded in."""
+
+FP8_CAPABILITY = (8, 9)
+"""CUDA compute capability from which on products of 8-bit floats are in the hardware: Ada and Hopper."""
 
 
 @dataclass(frozen=True)
 class Device:
-    """Where tensors live (`torch_device`) and the format that weights and activations take (`dtype`)."""
+    """Where tensors live (`torch_device`) and the format that weights and activations take (`dtype`).
+
+    fp8: whether the products in the layers of a large preset's generator have 8 bits instead.
+    """
 
     torch_device: torch.device
     dtype: torch.dtype
+    fp8: bool = False
+
+    @property
+    def precision(self) -> str:
+        """A name of `PRECISIONS`."""
+        return "fp8" if self.fp8 else "float32" if self.dtype == torch.float32 else "bf16"
 
     @property
     def words(self) -> str:
         """All that equal results depend on beside shot, preset and seed."""
         kind = self.torch_device.type
         name = torch.cuda.get_device_name(self.torch_device) if kind == "cuda" else platform.machine()
-        return f"{kind} {name}, {str(self.dtype).removeprefix('torch.')}, torch {torch.__version__}"
+        numbers = str(self.dtype).removeprefix("torch.") + (" and fp8" if self.fp8 else "")
+        return f"{kind} {name}, {numbers}, torch {torch.__version__}"
+
+    def in_precision(self, precision: str) -> "Device":
+        """The device in a precision of `PRECISIONS`, its own where it is empty. Raises DeviceError where it cannot."""
+        if not precision:
+            return self
+        if precision not in PRECISIONS:
+            raise DeviceError(f"There is no precision {precision!r}; there are {', '.join(PRECISIONS)}.")
+        if precision == "fp8" and (lacking := why_not_fp8(self.torch_device)):
+            raise DeviceError(lacking)
+        return replace(self, dtype=PRECISIONS[precision], fp8=precision == "fp8")
 
     @property
     def has_own_memory(self) -> bool:
@@ -90,15 +117,29 @@ CPU = Device(torch.device("cpu"), torch.bfloat16 if cpu_multiplies_bfloat16() el
 
 
 class DeviceError(Exception):
-    """There is a GPU, but the installed torch cannot use it; the message says why and what to do."""
+    """A device cannot be used, or not as it is asked for; the message says why and what to do."""
+
+
+def why_not_fp8(device: torch.device) -> str:
+    """Why a generator on this device cannot have fp8 products; empty where it can."""
+    if device.type != "cuda" or torch.cuda.get_device_capability(device) < FP8_CAPABILITY:
+        return "fp8 needs an NVIDIA GPU of the Ada or Hopper generation or later: choose bf16."
+    if importlib.util.find_spec("torchao") is None:
+        return "fp8 needs the package torchao: set up the backend again, or choose bf16."
+    return ""
 
 
 @cache
 def default_device() -> Device:
     """What INSPATIO_DEVICE names, else CUDA where there is one, then Apple's mps, then the CPU.
 
-    Raises DeviceError for a GPU of NVIDIA's that cannot be used: the CPU would take hours where minutes were expected.
+    In the precision that INSPATIO_PRECISION names. Raises DeviceError for one that the device does not have, and for
+    a GPU of NVIDIA's that cannot be used: the CPU would take hours where minutes were expected.
     """
+    return _device().in_precision(os.environ.get(PRECISION_VARIABLE, ""))
+
+
+def _device() -> Device:
     asked = os.environ.get(DEVICE_VARIABLE, "")
     if asked == "cpu":
         return CPU
@@ -108,6 +149,8 @@ def default_device() -> Device:
         # The same take must give the same bytes. What has no such form only warns: the place of a median, unused here.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
+        # Nothing here reads what it has not written, and filling every new tensor first costs as much as writing it.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         return Device(torch.device("cuda"), torch.bfloat16)
     if torch.backends.mps.is_available():
         return Device(torch.device("mps"), torch.float32)

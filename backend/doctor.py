@@ -161,7 +161,7 @@ def plans() -> str:
     import torch
 
     from .device import Device
-    from .plan import STAYS, Asked, choose, gigabytes, usable
+    from .plan import Asked, choose, gigabytes, usable
     from .presets import Presets
 
     card, presets = Device(torch.device("cuda"), torch.bfloat16), Presets()
@@ -176,7 +176,7 @@ def plans() -> str:
             cells = []
             for size in CARD_GB:
                 chosen = choose(needs, usable(size), needs.by_cost)
-                moved = f", {gigabytes(needs.moved(chosen.plan))} a block" * (chosen.plan != STAYS)
+                moved = f", {gigabytes(needs.moved(chosen.plan))} a block" * bool(needs.moved(chosen.plan))
                 words = f"{gigabytes(chosen.needs)}: {chosen.plan.words}{moved}"
                 cells.append(words if chosen.fits else f"too little ({gigabytes(chosen.needs)})")
             kind = "moving" if moving else "still"

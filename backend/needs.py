@@ -40,11 +40,13 @@ def measure(
     views: int = 1,
     moving: bool = False,
     scores: bool = False,
+    fp8: bool = False,
 ) -> Needs:
     """The needs of a take of `width` x `height` pixels; networks on the meta device, in their number format.
 
     views: how many the reference has of one moment (`stills`), each a stream of its own. moving: whether its stream
-    goes on with every block. scores: whether attention on the device writes out its scores.
+    goes on with every block. scores: whether attention on the device writes out its scores. fp8: whether the
+    products of the generator's layers have weights of 8 bits.
     """
     meta = torch.device("meta")
     block = BLOCK_SIZES[-1]
@@ -91,16 +93,19 @@ def measure(
     splat = 4 * (SPLAT_TARGET_PLANES * max(pixels, view) + SPLAT_VIEW_PLANES * views * view)
     reference = 4 * 3 * ((block * view) if moving else views * view)
     decoder_state = _bytes(decoder.state().values())
+    rendered = sum(tensor.nbytes for tensor in render.tensors)
+    layers = [_layer_bytes(layer, fp8) for layer in dit.blocks]
     return Needs(
         frame=_bytes(_outside_layers(dit)),
-        layers=_bytes(dit.blocks.parameters()),
-        layer=max(_bytes(layer.parameters()) for layer in dit.blocks),
+        layers=sum(layers),
+        layer=max(layers),
         autoencoder=_bytes(_tensors(codec)),
         encoder_state=state,
         decoder_state=decoder_state,
         streams=1 + views,
         pushed=2 if moving else 1,
-        beside=telling.alive + sum(tensor.nbytes for tensor in render.tensors),
+        beside=telling.alive + rendered,
+        render=rendered,
         work={
             "render": Work.of(splat),
             "complete": Work.of(0),
@@ -116,6 +121,15 @@ def measure(
 
 def _outside_layers(dit: CausalDiT) -> Iterator[Tensor]:
     return (tensor for name, tensor in dit.named_parameters() if not name.startswith("blocks."))
+
+
+def _layer_bytes(layer: nn.Module, fp8: bool) -> int:
+    """Bytes of a layer's weights; in fp8 those of its products are a byte each, and a float32 a row."""
+    total = _bytes(layer.parameters())
+    if fp8:
+        products = [module.weight for module in layer.modules() if isinstance(module, nn.Linear)]
+        total += sum(weight.numel() + 4 * len(weight) - weight.nbytes for weight in products)
+    return total
 
 
 def _tensors(codec: Codec) -> list[Tensor]:

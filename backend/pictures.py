@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
 
-ENCODING = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
-"""Runs only: 2 ms for a frame of 256x144, and smaller than what zlib's faster levels make of it."""
-
 Bytes = bytes | memoryview
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+GREY, RGB = 0, 2
+"""Colour types."""
+SUB = 1
+"""The filter that takes differences from the pixel to the left (PNG, third edition, 9.2)."""
 
 _pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="png")
 
@@ -20,12 +24,28 @@ class PictureError(ValueError):
     """A file is no picture that can be used; the message goes on from the file's name."""
 
 
-def encode_png(frame: np.ndarray) -> bytes:
-    """An 8-bit sRGB PNG of a frame (H, W, 3), uint8, red first."""
-    done, data = cv2.imencode(".png", frame[:, :, ::-1], ENCODING)
-    if not done:
-        raise RuntimeError("a frame could not be encoded as PNG")
-    return data.tobytes()
+def encode_png(picture: np.ndarray) -> bytes:
+    """A PNG of colour (H, W, 3) uint8, red first, sRGB, or of grey (H, W) in 8 or 16 bits.
+
+    Each pixel is told by its difference from the one before it, and only runs are packed: that takes half the time of
+    OpenCV's encoder for files that are a fifth larger.
+    """
+    height, width = picture.shape[:2]
+    row = np.ascontiguousarray(picture, picture.dtype.newbyteorder(">")).reshape(height, -1).view(np.uint8)
+    pixel = row.shape[1] // width
+    filtered = np.empty((height, 1 + row.shape[1]), np.uint8)
+    filtered[:, 0] = SUB
+    filtered[:, 1 : 1 + pixel] = row[:, :pixel]
+    np.subtract(row[:, pixel:], row[:, :-pixel], out=filtered[:, 1 + pixel :])
+    packer = zlib.compressobj(1, zlib.DEFLATED, strategy=zlib.Z_RLE)
+    data = packer.compress(filtered.data) + packer.flush()
+    colour = RGB if picture.ndim == 3 else GREY
+    head = struct.pack(">IIBBBBB", width, height, 8 * picture.dtype.itemsize, colour, 0, 0, 0)
+    return SIGNATURE + _chunk(b"IHDR", head) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(name)))
 
 
 def encode_pngs(frames: np.ndarray) -> list[bytes]:
@@ -34,9 +54,9 @@ def encode_pngs(frames: np.ndarray) -> list[bytes]:
 
 
 def png_header(data: Bytes) -> tuple[int, int, int, int]:
-    """Width, height, bits a channel and colour type (0: grey) that a PNG claims. Raises PictureError."""
+    """Width, height, bits a channel and colour type (GREY, RGB ...) that a PNG claims. Raises PictureError."""
     header = bytes(data[:26])
-    if len(header) < 26 or header[:8] != b"\x89PNG\r\n\x1a\n" or header[12:16] != b"IHDR":
+    if len(header) < 26 or header[:8] != SIGNATURE or header[12:16] != b"IHDR":
         raise PictureError("is not a PNG")
     width, height, bits, colour = struct.unpack(">IIBB", header[16:26])
     return width, height, bits, colour

@@ -17,6 +17,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from .codec.base import Codec, Decoder, Encoder, Pair, Stream
 from .device import Device
@@ -97,7 +98,16 @@ class Networks:
 def _outside(network: nn.Module, layers: list[nn.Module]) -> list[Tensor]:
     """The tensors of a network that are in none of its layers."""
     inside = {id(tensor) for layer in layers for tensor in (*layer.parameters(), *layer.buffers())}
-    return [tensor for tensor in (*network.parameters(), *network.buffers()) if id(tensor) not in inside]
+    outside = [tensor for tensor in (*network.parameters(), *network.buffers()) if id(tensor) not in inside]
+    return [plain for tensor in outside for plain in _plain(tensor)]
+
+
+def _plain(tensor: Tensor) -> list[Tensor]:
+    """The tensors that hold the numbers: those inside, where one only wraps others as fp8 weights do their scales."""
+    if not is_traceable_wrapper_subclass(tensor):
+        return [tensor]
+    names, _ = tensor.__tensor_flatten__()  # type: ignore[attr-defined]
+    return [plain for name in names for plain in _plain(getattr(tensor, name))]
 
 
 class Residency:

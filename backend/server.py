@@ -27,7 +27,7 @@ from .gate import Gate, bad_request, error_answer
 from .movie import Movie, MovieError
 from .plan import Asked
 from .protocol import envelope
-from .protocol.cameras import CameraError, Cameras
+from .protocol.cameras import NEXT, CameraError, Cameras
 from .protocol.disk import FileFormatError
 from .protocol.envelope import Blob, EnvelopeError
 from .protocol.files import MAX_STILLS, Reference
@@ -173,7 +173,8 @@ def create_app(service: Service, token: str, hosts: Iterable[str], end: Callable
     async def open_take(request: Request) -> Any:
         """Open a take of a reference."""
         asked = await _json_body(request, TakeBody)
-        return await in_thread(service.open_take, TakeRequest(**asked.model_dump()))
+        wanted = TakeRequest(**asked.model_dump())
+        return await _while_wanted(request, pool, lambda cancelled: service.open_take(wanted, cancelled))
 
     @app.put(protocol.TAKES_PATH + "/{take}/snapshot", status_code=204, openapi_extra=_takes_envelope())
     async def put_snapshot(take: str, request: Request) -> Response:
@@ -192,12 +193,18 @@ def create_app(service: Service, token: str, hosts: Iterable[str], end: Callable
         responses={200: {"content": {protocol.ENVELOPE_TYPE: {}}, "description": "the block's frames"}},
     )
     async def generate(take: str, request: Request) -> Response:
-        """Generate the take's next block: header {block}, blobs frames, intrinsics, world_to_camera."""
+        """Generate the take's next block: header {block}, blobs frames, intrinsics, world_to_camera.
+
+        The same with next_ before their names are the cameras of the block after it, which can be prepared meanwhile.
+        """
         body = await _body(request, protocol.ENVELOPE_TYPE, protocol.MAX_CAMERAS_BYTES)
         header, blobs = envelope.unpack(body)
         block, cameras = _field(header, "block", int), Cameras.from_blobs(blobs)
+        following = Cameras.from_blobs(blobs, NEXT) if f"{NEXT}frames" in blobs else None
         answer = await _while_wanted(
-            request, pool, lambda cancelled: _packed(service.generate(take, block, cameras, cancelled))
+            request,
+            pool,
+            lambda cancelled: _packed(service.generate(take, block, cameras, cancelled, following)),
         )
         return Response(answer, media_type=protocol.ENVELOPE_TYPE)
 

@@ -65,7 +65,10 @@ class Generating(Protocol):
     def next_block(self) -> int: ...
     @property
     def snapshot_bytes(self) -> int: ...
-    def step(self, cameras: CameraBlock, cancelled: Callable[[], bool]) -> Block: ...
+    def warm_up(self, show: Callable[[str, float], None], cancelled: Callable[[], bool]) -> None: ...
+    def step(
+        self, cameras: CameraBlock, cancelled: Callable[[], bool], following: CameraBlock | None
+    ) -> Block: ...
     def snapshot(self) -> bytes: ...
     def restore(self, data: bytes) -> None: ...
 
@@ -127,14 +130,16 @@ class Service:
         self._too_large: dict[tuple[str, int, int, str], Plan] = {}
         """By preset, size and quality: the last plan with which memory ran out."""
         self._generating = 0
+        self._doing = ""
 
     def status(self) -> dict[str, Any]:
-        """State, versions, presets, memory in megabytes, pid, and what is wrong with the device."""
+        """State, what an opening take waits for, versions, presets, memory in megabytes, pid, the device's trouble."""
         import os
 
         state = "loading" if self._loading.locked() else "generating" if self._generating else "idle"
         return {
             "state": state,
+            "doing": self._doing,
             "version": __version__,
             "protocol": protocol.PROTOCOL_VERSION,
             "presets": [preset.to_json() for preset in self._presets.all()],
@@ -205,18 +210,31 @@ class Service:
         except Cancelled:
             raise _cancelled() from None
 
-    def open_take(self, request: TakeRequest) -> dict[str, Any]:
-        """Open a take, loading its preset if need be; at most MAX_TAKES stay open. Raises ServiceError."""
+    def open_take(self, request: TakeRequest, cancelled: threading.Event | None = None) -> dict[str, Any]:
+        """Open a take, loading and warming up its preset if need be; at most MAX_TAKES stay open.
+
+        Ends soon after `cancelled` is set. Raises ServiceError.
+        """
+        cancelled = cancelled or threading.Event()
+        try:
+            return self._open_take(request, cancelled)
+        finally:
+            self._doing = ""
+
+    def _open_take(self, request: TakeRequest, cancelled: threading.Event) -> dict[str, Any]:
         world = self._world(request.reference)
         size = request.width, request.height
         asked = Asked.of(request.preset, *size, request.quality, world.kind, len(world.frames))
         try:
             preset = self._presets.find(request.preset)
             check_size(preset.multiple, request.width, request.height)
+            if request.preset not in self._loaded:
+                self._doing = f"Loading {preset.label}"
             loaded = self._computed(lambda: self._loaded_now(request.preset), None)
             planned = self._plan(asked)
             if planned is not None:
                 logger.info("%s: %s (%s)", preset.label, planned.choice.words, planned.plan.words)
+            self._doing = "Loading the autoencoder and the prompt"
             session = self._computed(
                 lambda: self._make_session(
                     loaded if planned is None else loaded.under(planned.plan),
@@ -242,6 +260,7 @@ class Service:
                     )
                 del self._takes[min(idle, key=lambda kept: kept.used).id]
             self._takes[take.id] = take
+        self._warm_up(take, cancelled)
         return {
             "take": take.id,
             "block_sizes": list(BLOCK_SIZES),
@@ -249,6 +268,20 @@ class Service:
             "device": loaded.device.words,
             "backend_version": __version__,
         }
+
+    def _warm_up(self, take: _Take, cancelled: threading.Event) -> None:
+        """Have the take's first block take no longer than later ones. Raises ServiceError; the take is closed then."""
+
+        def show(text: str, share: float) -> None:
+            self._doing = f"{text} ({share:.0%})"
+
+        try:
+            with self._my_turn(take, cancelled):
+                self._computed(lambda: take.session.warm_up(show, cancelled.is_set), take.planned)
+        except (Cancelled, ServiceError) as error:
+            with self._lock:
+                self._takes.pop(take.id, None)
+            raise _cancelled() if isinstance(error, Cancelled) else error from None
 
     def restore(self, take_id: str, snapshot: bytes) -> None:
         """Put a take into the state after a finished block. Raises ServiceError."""
@@ -260,11 +293,16 @@ class Service:
                 raise ServiceError(400, "bad_request", str(error)) from None
 
     def generate(
-        self, take_id: str, block: int, cameras: Cameras, cancelled: threading.Event
+        self,
+        take_id: str,
+        block: int,
+        cameras: Cameras,
+        cancelled: threading.Event,
+        following: Cameras | None = None,
     ) -> GeneratedBlock:
         """Generate a take's next block, waiting for other takes first; ends soon after `cancelled` is set.
 
-        Raises ServiceError.
+        following: the cameras of the block after it, if they are known. Raises ServiceError.
         """
         take = self._take(take_id)
         with self._my_turn(take, cancelled):
@@ -273,7 +311,9 @@ class Service:
                     409, "out_of_order", f"Block {take.session.next_block} of the take is next, not {block}."
                 )
             try:
-                return self._computed(lambda: _generated(block, cameras, take, cancelled), take.planned)
+                return self._computed(
+                    lambda: _generated(block, cameras, take, cancelled, following), take.planned
+                )
             except Cancelled:
                 raise _cancelled() from None
             except SessionError as error:
@@ -417,8 +457,11 @@ def camera_block(cameras: Cameras) -> CameraBlock:
     )
 
 
-def _generated(block: int, cameras: Cameras, take: _Take, cancelled: threading.Event) -> GeneratedBlock:
-    made = take.session.step(camera_block(cameras), cancelled.is_set)
+def _generated(
+    block: int, cameras: Cameras, take: _Take, cancelled: threading.Event, following: Cameras | None
+) -> GeneratedBlock:
+    after = None if following is None else camera_block(following)
+    made = take.session.step(camera_block(cameras), cancelled.is_set, after)
     start = time.perf_counter()
     frames = encode_pngs(made.frames)
     snapshot = take.snapshots.after_block(take.session)

@@ -11,6 +11,9 @@ One block of tiny at 256x144, n = 9 frames first, then 12:
     latents                          -> frames (n,3,144,256)                                            decode
     frames, render                   -> frames with the reference's detail -> uint8 (n,144,256,3)       finish
 
+Where the plan says so and the next cameras are known, the stages up to `encode` of the next block run beside this one's
+from `denoise` on: what they make is a function of cameras and streams alone.
+
 A step that fails or is cancelled leaves the session as it was before, so the same block can be asked for
 again. `snapshot` is the state between two blocks: a session restored from it goes on bit for bit as the one
 it was taken of would have.
@@ -22,7 +25,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -30,11 +33,12 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from .codec import Codec
+from .beside import Beside, side_stream
+from .codec import Codec, Decoder, Encoder
 from .constraint.mask import mask_latents
 from .constraint.splat import Render
 from .constraint.views import choose_views
-from .context import MovingContext, ReferenceContext, StillContext, render_world
+from .context import MovingContext, ReferenceContext, StillContext, render_world, scaled
 from .finish import finish
 from .model.sampler import Cancelled, sample_block
 from .presets import LoadedPreset
@@ -43,6 +47,10 @@ from .residency import Residency
 from .world import World
 
 Cancel = Callable[[], bool]
+Show = Callable[[str, float], None]
+"""Told what is being done, and the share of it that is done, 0..1."""
+
+StageOf = Callable[[str], AbstractContextManager[None]]
 SNAPSHOT_FORM = "inspatio-session"
 MAX_SIDE = 4096
 """Largest width or height of a generated frame, in pixels."""
@@ -60,6 +68,10 @@ class CameraBlock:
     intrinsics: Tensor
     world_to_camera: Tensor
 
+    def equals(self, other: CameraBlock) -> bool:
+        """Whether these are the very same cameras."""
+        return all(torch.equal(mine, vars(other)[name]) for name, mine in vars(self).items())
+
 
 @dataclass(frozen=True)
 class Block:
@@ -68,6 +80,20 @@ class Block:
     frames: np.ndarray
     coverage: list[float]
     milliseconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What a block is denoised from, and the states of the streams that it came through."""
+
+    cameras: CameraBlock
+    render: Render
+    completed: Tensor | None
+    latents: Tensor
+    mask: Tensor
+    reference: Tensor
+    render_state: dict[str, Tensor]
+    reference_state: dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -89,6 +115,10 @@ class _State:
 
 class Session:
     """Generates the blocks of one take in order; see the module's docstring."""
+
+    _encoder: Encoder
+    _decoder: Decoder
+    _ahead: _Prepared | None
 
     def __init__(
         self,
@@ -117,6 +147,7 @@ class Session:
         self._residency.use(None)
         self._keep_reference_detail = keep_reference_detail
         self._context = _context(self._residency.codec, world, height, width, preset.device.torch_device)
+        self._side = side_stream(preset.device.torch_device) if preset.plan.ahead else None
         self._state = _State()
         self._take_up(self._state)
 
@@ -130,24 +161,110 @@ class Session:
         """Number of the block that the next step generates."""
         return self._state.block
 
+    def warm_up(self, show: Show = lambda text, share: None, cancelled: Cancel = lambda: False) -> None:
+        """Have the first block take no longer than later ones, once for all takes of this shape. Before the first step.
+
+        Layers are compiled, then two blocks are generated that nobody sees. Raises Cancelled when asked to.
+        """
+        accelerator, device = self._preset.accelerator, self._preset.device.torch_device
+        shape = self._width, self._height, self._autoencoder.digest, self._world.kind, self._preset.plan
+        if accelerator is None or not accelerator.warms_up or shape in accelerator.warm:
+            return
+        self._residency.use("generator")
+        accelerator.warm_up(
+            self._height // 8, self._width // 8, lambda text, share: show(text, share * 2 / 3), cancelled
+        )
+        self._residency.use(None)
+        if device.type == "cuda":
+            for block, text in enumerate(("the first block", "a later block")):
+                show(f"Trying {text}", (2 + block / 2) / 3)
+                self.step(self._first_camera(block), cancelled)
+            self._state = _State()
+            self._take_up(self._state)
+        accelerator.warm.add(shape)
+
+    def _first_camera(self, block: int) -> CameraBlock:
+        """Cameras of a block that stand where the reference's first view does."""
+        world, count = self._world, block_size(block)
+        rows, columns = world.size
+        lens = scaled(world.intrinsics[:1], self._width / columns, self._height / rows)
+        return CameraBlock(
+            world.frames[:1].expand(count),
+            lens.expand(count, -1, -1),
+            world.world_to_camera[:1].expand(count, -1, -1),
+        )
+
     @torch.inference_mode()
-    def step(self, cameras: CameraBlock, cancelled: Cancel = lambda: False) -> Block:
-        """Generate the next block. Raises SessionError for a wrong number of cameras, Cancelled when asked to."""
+    def step(
+        self,
+        cameras: CameraBlock,
+        cancelled: Cancel = lambda: False,
+        following: CameraBlock | None = None,
+    ) -> Block:
+        """Generate the next block. following: the cameras of the block after it, if they are known.
+
+        Raises SessionError for a wrong number of cameras, Cancelled when asked to.
+        """
         expected = block_size(self._state.block)
         if len(cameras.frames) != expected:
             raise SessionError(f"Block {self._state.block} has {expected} frames, got {len(cameras.frames)}.")
         try:
             with _interruptible(self._networks(), cancelled):
-                return self._step(cameras, cancelled)
+                return self._step(cameras, cancelled, following)
         except BaseException:
             self._take_up(self._state)
             self._residency.use(None)
             raise
 
-    def _step(self, cameras: CameraBlock, cancelled: Cancel) -> Block:
+    def _step(self, cameras: CameraBlock, cancelled: Cancel, following: CameraBlock | None) -> Block:
         block, device = self._state.block, self._preset.device.torch_device
         clock = _Stages(cancelled, device, self._residency)
-        with clock.stage("render"):
+        now = self._prepared(cameras, clock.stage)
+        with clock.stage("prefill"):
+            cache = self._preset.dit.prefill(now.reference, self._state.previous, self._text)
+        beside = self._begin_beside(following)
+        try:
+            with clock.stage("denoise"):
+                x0 = sample_block(
+                    self._preset.dit,
+                    cache,
+                    now.mask,
+                    now.latents,
+                    self._noise(block, 0, now.latents),
+                    lambda step: self._noise(block, step + 1, now.latents),
+                    self._text,
+                    cancelled,
+                )
+                del cache  # The largest thing there is, and the decoder needs the room.
+            with clock.stage("decode"):
+                frames = self._decoder.push(x0)[0].float()
+            with clock.stage("finish"):
+                if self._keep_reference_detail:
+                    frames = finish(frames, now.render, now.completed)
+                codes = ((frames.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+                pictures = np.ascontiguousarray(rearrange(codes, "n c h w -> n h w c").cpu().numpy())
+        finally:
+            ahead = None if beside is None else beside.result()
+        self._state = _State(block + 1, x0, now.render_state, now.reference_state, self._decoder.state())
+        if beside is not None and ahead is None:
+            self._take_up(self._state)  # Its streams may have gone on before it failed.
+        self._ahead = ahead
+        return Block(pictures, now.render.known.float().mean(dim=(1, 2)).tolist(), clock.milliseconds)
+
+    def _prepared(self, cameras: CameraBlock, stage: StageOf) -> _Prepared:
+        """The next block's, which may have been prepared beside the one before, for the very same cameras."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead.cameras.equals(cameras):
+            for name in ("render", "complete", "encode"):
+                with stage(name):
+                    pass
+            return ahead
+        if ahead is not None:
+            self._take_up(self._state)  # Its streams have gone on for other cameras.
+        return self._prepare(self._state.block, cameras, stage)
+
+    def _prepare(self, block: int, cameras: CameraBlock, stage: StageOf) -> _Prepared:
+        with stage("render"):
             render = render_world(
                 self._world,
                 cameras.frames,
@@ -155,41 +272,25 @@ class Session:
                 cameras.world_to_camera,
                 self._height,
                 self._width,
-                device,
+                self._preset.device.torch_device,
             )
-        with clock.stage("complete"):
+        with stage("complete"):
             completion = self._preset.completion
             completed = None if completion is None else completion.complete(render)
-        with clock.stage("encode"):
+        with stage("encode"):
             picture = render.colour if completed is None else completed
-            render_latents = self._encoder.push(picture[None])
+            latents = self._encoder.push(picture[None])
             mask = mask_latents(render.known, first=block == 0)[None]
             reference = self._context.latents(block, cameras.frames, self._views(render))
-        with clock.stage("prefill"):
-            cache = self._preset.dit.prefill(reference, self._state.previous, self._text)
-        with clock.stage("denoise"):
-            x0 = sample_block(
-                self._preset.dit,
-                cache,
-                mask,
-                render_latents,
-                self._noise(block, 0, render_latents),
-                lambda step: self._noise(block, step + 1, render_latents),
-                self._text,
-                cancelled,
-            )
-            del cache  # The largest thing there is, and the decoder needs the room.
-        with clock.stage("decode"):
-            frames = self._decoder.push(x0)[0].float()
-        with clock.stage("finish"):
-            if self._keep_reference_detail:
-                frames = finish(frames, render, completed)
-            codes = ((frames.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-            pictures = np.ascontiguousarray(rearrange(codes, "n c h w -> n h w c").cpu().numpy())
-        self._state = _State(
-            block + 1, x0, self._encoder.state(), self._context.state(), self._decoder.state()
-        )
-        return Block(pictures, render.known.float().mean(dim=(1, 2)).tolist(), clock.milliseconds)
+        states = self._encoder.state(), self._context.state()
+        return _Prepared(cameras, render, completed, latents, mask, reference, *states)
+
+    def _begin_beside(self, following: CameraBlock | None) -> Beside[_Prepared] | None:
+        """Begin to prepare the block after this one, if the plan says so."""
+        if following is None or not self._preset.plan.ahead:
+            return None
+        number = self._state.block + 1
+        return Beside(lambda: self._prepare(number, following, lambda name: nullcontext()), self._side)
 
     def _networks(self) -> list[nn.Module]:
         """The networks that a step runs through."""
@@ -267,6 +368,7 @@ class Session:
     def _take_up(self, state: _State) -> None:
         """Fresh codec streams that stand where `state` does."""
         codec = self._residency.codec
+        self._ahead = None
         self._encoder, self._decoder = codec.encoder(), codec.decoder()
         self._context.restart()
         if state.block:
@@ -326,7 +428,7 @@ class _Stages:
         self._residency.stage(name)
         yield
         if self._device.type == "cuda":  # A kernel's launch returns before its work is done.
-            torch.cuda.synchronize(self._device)
+            torch.cuda.current_stream(self._device).synchronize()
         self.milliseconds[name] = round((time.perf_counter() - start) * 1000, 2)
 
 

@@ -81,6 +81,7 @@ def generate_shot(
             shot.keep_reference_detail,
             shot.quality,
         )
+        session.warm_up(lambda text, share: show(f"{text} ({share:.0%})"))
         if number is None:
             device = preset.device.words
             writer = TakeWriter.create(folder, shot, reference_digest, session.digest, __version__, device)
@@ -103,7 +104,10 @@ def _generate(session: Session, shot: Shot, writer: TakeWriter, show: Show) -> N
     try:
         while not writer.done:
             start, block, catching_up = time.monotonic(), writer.next_block, writer.catching_up
-            made = session.step(camera_block(shot.cameras.block(block)))
+            cameras, after = shot.cameras.block(block), shot.cameras.after(block)
+            made = session.step(
+                camera_block(cameras), following=None if after is None else camera_block(after)
+            )
             encoding = time.perf_counter()
             frames = encode_pngs(made.frames)
             png = round((time.perf_counter() - encoding) * 1000, 2)

@@ -77,12 +77,12 @@ def write_orbit(world_to_camera: Tensor, foreground_depth: float) -> str:
     says what it has that a version 1 text has no words for.
     """
     wanted = np.linalg.inv(world_to_camera.numpy())
-    courses = _orbit_of(wanted, foreground_depth)
-    choices = [[_keys(course, count) for count in range(1, SPLINE_KEYS + 1)] for course in courses]
-    lines = [
-        next((keys for keys, off in course if off < KEYS_TOLERANCE), course[-1][0]) for course in choices
+    choices = [
+        [_keys(course, weights, count) for count in range(1, SPLINE_KEYS + 1)]
+        for course, weights in _orbit_of(wanted, foreground_depth)
     ]
-    text = "".join(" ".join(f"{key:.10g}" for key in keys) + "\n" for keys in lines)
+    lines = [next((keys for keys, off in line if off < KEYS_TOLERANCE), line[-1][0]) for line in choices]
+    text = "".join(" ".join(f"{round(key, 9) + 0.0:.10g}" for key in keys) + "\n" for keys in lines)
     made = np.linalg.inv(read_orbit(text, len(wanted), foreground_depth).numpy())
     turned = np.degrees(_angle(made[:, :3, :3], wanted[:, :3, :3]))
     moved = np.linalg.norm(made[:, :3, 3] - wanted[:, :3, 3], axis=-1) / foreground_depth
@@ -96,36 +96,37 @@ def write_orbit(world_to_camera: Tensor, foreground_depth: float) -> str:
     return text
 
 
-def _orbit_of(
-    camera_to_world: NDArray[np.float64], foreground_depth: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Pitch and yaw in degrees and displacement, (frames,) each, that come closest to poses (frames, 4, 4)."""
-    rotation, position = camera_to_world[:, :3, :3], camera_to_world[:, :3, 3]
+Course = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""What a line of a trajectory text is at every frame (frames,), and how much each of them says about it (frames,)."""
+
+
+def _orbit_of(camera_to_world: NDArray[np.float64], foreground_depth: float) -> tuple[Course, Course, Course]:
+    """Pitch and yaw in degrees, and displacement, that come closest to poses (frames, 4, 4)."""
+    rotation, position = camera_to_world[:, :3, :3], camera_to_world[:, :3, 3] / foreground_depth
+    every = np.ones(len(position))
     x = np.arctan2(rotation[:, 1, 2], rotation[:, 1, 1])
     y = np.unwrap(np.arctan2(-rotation[:, 2, 0], rotation[:, 0, 0]))
-    x, y = (np.where(np.abs(angle) < ANGLE_ZERO, 0.0, angle) for angle in (x, y))
-    if not x.any() and not y.any():
-        return x, y, position[:, 2] / foreground_depth
+    if max(np.abs(x).max(), np.abs(y).max()) < ANGLE_ZERO:
+        return (np.zeros(len(x)), every), (np.zeros(len(y)), every), (position[:, 2], every)
     way = np.stack([-np.cos(x) * np.sin(y), -np.sin(x), 1 - np.cos(x) * np.cos(y)], axis=-1)
-    length = (way**2).sum(axis=-1)
-    seen = (
-        length > ANGLE_ZERO
-    )  # Where it looks straight ahead it stands at the origin, whatever the displacement.
-    displacement = (way * position).sum(axis=-1)[seen] / length[seen] / foreground_depth
-    times = np.arange(len(x))
-    return np.degrees(x), np.degrees(y), np.interp(times, times[seen], displacement)
+    # Where it looks straight ahead it stands at the origin, whatever the displacement: such a frame says nothing.
+    length = np.linalg.norm(way, axis=-1)
+    displacement = (way * position).sum(axis=-1) / np.maximum(length, ANGLE_ZERO) ** 2
+    return (np.degrees(x), every), (np.degrees(y), every), (displacement, length)
 
 
-def _keys(course: NDArray[np.float64], count: int) -> tuple[NDArray[np.float64], float]:
-    """`count` keys spread evenly over a course (frames,) that come closest to it, and how far off they are at most."""
+def _keys(
+    course: NDArray[np.float64], weights: NDArray[np.float64], count: int
+) -> tuple[NDArray[np.float64], float]:
+    """`count` keys spread evenly over a course that come closest to it, and how far off they are at most."""
     times, at = np.linspace(0, 1, len(course)), np.linspace(0, 1, count)
     if count < SPLINE_KEYS:
         shares = np.stack([np.interp(times, at, unit) for unit in np.eye(count)], axis=-1)
     else:
         powers = np.arange(count)
         shares = times[:, None] ** powers @ np.linalg.inv(at[:, None] ** powers)
-    keys = np.linalg.lstsq(shares, course, rcond=None)[0]
-    return keys, float(np.abs(shares @ keys - course).max())
+    keys = np.linalg.lstsq(weights[:, None] * shares, weights * course, rcond=None)[0]
+    return keys, float(np.abs(weights * (shares @ keys - course)).max())
 
 
 def _angle(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -26,7 +26,7 @@ from typing import Any
 
 from ..backend import protocol
 from ..backend.protocol import envelope
-from ..backend.protocol.cameras import Cameras
+from ..backend.protocol.cameras import NEXT, Cameras
 from ..backend.protocol.disk import files_body
 from ..backend.protocol.envelope import Blob, EnvelopeError
 from ..backend.protocol.references import reference_body
@@ -106,13 +106,18 @@ class Client:
             if self._socket is not None:
                 _shut(self._socket)
 
+    def twin(self) -> Client:
+        """Another client of the same process, for a call beside one of this."""
+        host, port = self._address
+        return Client(port, self._token, host, self._timeout)
+
     def rearm(self) -> None:
         """Allow calls again after `interrupt`."""
         with self._lock:
             self._interrupted = False
 
     def status(self) -> dict[str, Any]:
-        """State, version, protocol, presets, memory_mb and pid of the backend."""
+        """State, what it does before a take begins, version, protocol, presets, memory_mb and pid of the backend."""
         return self._json("GET", protocol.STATUS_PATH, timeout=10.0)
 
     def has_reference(self, digest: str) -> bool:
@@ -202,9 +207,15 @@ class Client:
         path = f"{protocol.TAKES_PATH}/{take}/snapshot"
         self._call("PUT", path, [body], len(body), protocol.ENVELOPE_TYPE)
 
-    def generate(self, take: str, block: int, cameras: Cameras) -> BlockResult:
-        """Generate one block: `cameras` are the block's own, as `Cameras.block(block)` gives them."""
-        body = envelope.pack({"block": block}, cameras.blobs())
+    def generate(
+        self, take: str, block: int, cameras: Cameras, following: Cameras | None = None
+    ) -> BlockResult:
+        """Generate one block: `cameras` are the block's own, as `Cameras.block(block)` gives them.
+
+        `following` are those of the block after it, which the backend may prepare meanwhile.
+        """
+        after = [] if following is None else following.blobs(NEXT)
+        body = envelope.pack({"block": block}, [*cameras.blobs(), *after])
         path = f"{protocol.TAKES_PATH}/{take}/blocks"
         header, blobs = _envelope(self._call("POST", path, [body], len(body), protocol.ENVELOPE_TYPE))
         try:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import bpy
-from bpy.props import BoolProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, StringProperty
 
 from ..backend import protocol
 from ..backend.protocol.sources import weights_folder as default_weights_folder
@@ -39,6 +39,20 @@ class Preferences:
         description="Folder that weights are downloaded to, and looked for in. Empty: what the environment variable "
         f"{protocol.WEIGHTS_VARIABLE} names, else a folder of this user's",
         subtype="DIR_PATH",
+    )
+    precision: EnumProperty(
+        name="Precision",
+        description="What the large presets compute in. Changing it starts the backend anew",
+        items=[
+            ("RELEASED", "As Released", "16 bits on a GPU, as the weights were made for"),
+            (
+                "FP8",
+                "8 Bits (fp8)",
+                "Faster and with half the weights' memory, on an NVIDIA GPU of the Ada or Hopper generation or "
+                "later. Frames differ a little",
+            ),
+        ],
+        default="RELEASED",
     )
     take_folder: StringProperty(
         name="Take Folder",
@@ -103,6 +117,8 @@ def weights_folder() -> Path:
 def backend_variables() -> dict[str, str]:
     """What the backend's process is told in its environment."""
     variables = {protocol.WEIGHTS_VARIABLE: str(weights_folder())}
+    if get().precision == "FP8":
+        variables[protocol.PRECISION_VARIABLE] = "fp8"
     if not bpy.app.online_access:
         variables["HF_HUB_OFFLINE"] = "1"
     return variables

@@ -15,7 +15,8 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -47,6 +48,8 @@ from .versions import REFERENCE_FOLDER, copy_version
 
 log = logging.getLogger(__name__)
 
+WATCH_INTERVAL_S = 0.5
+"""Between two looks at what the backend does while it opens a take."""
 LOW_COVERAGE = 0.05
 """A frame of which the reference reaches less than this share is worth a warning."""
 COVERAGE_CAMERAS = 64
@@ -149,7 +152,7 @@ class Worker:
             if low:
                 self.events.put(CoverageLow(job.id, tuple(low), tuple(low.values())))
                 return Ended(job.id, "cancelled", "Little of the shot lies in the reference.")
-        opened = _open(client, digest, shot)
+        opened = self._open(job, client, digest, shot)
         shot = replace(shot, reference=_brought_along(job))
         writer = TakeWriter.create(
             job.folder, shot, digest, opened.preset_digest, opened.backend_version, opened.device
@@ -161,11 +164,49 @@ class Worker:
         reference = _matching_reference(job, take.reference_digest)
         client = self._connect(job)
         digest = self._hand_over(job, client, reference)
-        opened = _open(client, digest, take.shot)
+        opened = self._open(job, client, digest, take.shot)
         writer, snapshot = TakeWriter.resume(job.folder, digest, opened.preset_digest)
         if snapshot is not None:
             client.put_snapshot(opened.id, snapshot)
         return self._blocks(job, client, opened, writer)
+
+    def _open(self, job: Job, client: Client, digest: str, shot: Shot) -> OpenTake:
+        with self._telling_what_it_does(job, client):
+            return client.open_take(
+                digest,
+                shot.preset,
+                shot.width,
+                shot.height,
+                shot.seed,
+                shot.prompt,
+                shot.keep_reference_detail,
+                shot.quality,
+            )
+
+    @contextmanager
+    def _telling_what_it_does(self, job: Job, client: Client) -> Iterator[None]:
+        """Meanwhile, tell what the backend says it does: a large preset is loaded and warmed up for minutes."""
+        over, beside = threading.Event(), client.twin()
+
+        def watch() -> None:
+            told = ""
+            while not over.wait(WATCH_INTERVAL_S):
+                try:
+                    doing = str(beside.status()["doing"])
+                except BackendError:
+                    return
+                if doing and doing != told and not over.is_set():
+                    self.events.put(Stage(job.id, doing))
+                told = doing
+
+        watching = threading.Thread(target=watch, name="inspatio-watch", daemon=True)
+        watching.start()
+        try:
+            yield
+        finally:
+            over.set()
+            beside.interrupt()
+            watching.join()
 
     def _blocks(self, job: Job, client: Client, opened: OpenTake, writer: TakeWriter) -> Ended:
         """Generate and write every block that is missing. However it ends, take.json says so."""
@@ -180,7 +221,8 @@ class Worker:
                     self._say(job, f"Catching up, block {block + 1} of {take.blocks_done}")
                 elif block == take.blocks_done and block:
                     self._say(job, "Generating")
-                result = client.generate(opened.id, block, take.shot.cameras.block(block))
+                cameras = take.shot.cameras
+                result = client.generate(opened.id, block, cameras.block(block), cameras.after(block))
                 seconds = time.monotonic() - since
                 paths = writer.write_block(
                     result.frames,
@@ -274,19 +316,6 @@ class Worker:
 def _check(job: Job) -> None:
     if job.cancelled.is_set():
         raise Interrupted
-
-
-def _open(client: Client, digest: str, shot: Shot) -> OpenTake:
-    return client.open_take(
-        digest,
-        shot.preset,
-        shot.width,
-        shot.height,
-        shot.seed,
-        shot.prompt,
-        shot.keep_reference_detail,
-        shot.quality,
-    )
 
 
 def _make_movie(client: Client, frames: Sequence[Path], fps: float) -> bytes:

@@ -58,6 +58,7 @@ class InSpatioPreferences(preferences.Preferences, bpy.types.AddonPreferences):
     def _weights(self, column, task, width):
         _heading(column, "Weights", "Tiny comes with the extension, the others are downloaded", "BLANK1")
         column.prop(self, "weights_folder", placeholder=str(preferences.weights_folder()))
+        column.prop(self, "precision")
         folder = preferences.weights_folder()
         for preset, sources in SOURCES.items():
             column.separator()

@@ -26,9 +26,9 @@ from backend.protocol.blocks import block_size
 from backend.session import Block, CameraBlock, SessionError
 from backend.world import World
 
-SLOW, DEAF, GREEDY, BROKEN, LOST = 1001, 1002, 1003, 1004, 1005
+SLOW, DEAF, GREEDY, BROKEN, LOST, COLD = 1001, 1002, 1003, 1004, 1005, 1006
 """Seeds of a FakeSession that takes 20 s and can be cancelled, that takes 3 s and cannot, that runs out of
-memory, that fails, and whose driver fails."""
+memory, that fails, whose driver fails, and that takes seconds to warm up."""
 
 
 torch.set_num_threads(1)  # What is this small is slower on two.
@@ -83,7 +83,22 @@ class FakeSession:
         self._size = height, width
         self._seed = seed
 
-    def step(self, cameras: CameraBlock, cancelled: Callable[[], bool] = lambda: False) -> Block:
+    def warm_up(self, show: Callable[[str, float], None], cancelled: Callable[[], bool]) -> None:
+        if self._seed != COLD:
+            return
+        for share in (0.25, 0.75):
+            show("Preparing the context of a later block", share)
+            for _ in range(40):
+                if cancelled():
+                    raise Cancelled
+                time.sleep(0.02)
+
+    def step(
+        self,
+        cameras: CameraBlock,
+        cancelled: Callable[[], bool] = lambda: False,
+        following: CameraBlock | None = None,
+    ) -> Block:
         count = block_size(self.next_block)
         if len(cameras.frames) != count:
             raise SessionError(f"Block {self.next_block} has {count} frames.")

@@ -39,7 +39,10 @@ class PaintingSession:
         self._size = height, width
         self._seed = seed
 
-    def step(self, cameras, cancelled) -> Block:
+    def warm_up(self, show, cancelled) -> None:
+        pass
+
+    def step(self, cameras, cancelled, following=None) -> Block:
         until = time.monotonic() + float(os.environ.get("INSPATIO_PAINT_SECONDS", "0"))
         while time.monotonic() < until:
             if cancelled():

@@ -32,6 +32,9 @@ PLATFORMS = {
 ONLY_CUDA = ("cuda-", "nvidia-", "triton")
 """How the names of those packages begin that only torch's CUDA build on PyPI asks for."""
 
+NOT_WITHOUT_CUDA = ("torchao",)
+"""Packages that a CPU has no use for."""
+
 
 MACOS = "14.0"
 """The oldest macOS that torch has wheels for."""
@@ -92,8 +95,9 @@ def _resolve(platform: str, python: str) -> dict[str, Pin]:
             "--output-file": str(lock),
         }
         words = [word for option in options.items() for word in option]
+        words += ["pyproject.toml", "--extra", "world", "--extra", "fp8"]
         subprocess.run(
-            ["uv", "pip", "compile", "--quiet", "--no-config", *words, "pyproject.toml", "--extra", "world"],
+            ["uv", "pip", "compile", "--quiet", "--no-config", *words],
             cwd=ROOT,
             env={**os.environ, "MACOSX_DEPLOYMENT_TARGET": MACOS},
             check=True,
@@ -110,7 +114,9 @@ def _resolve(platform: str, python: str) -> dict[str, Pin]:
 
 
 def _with_torch(name: str, python: str, pins: dict[str, Pin]) -> dict[str, Pin]:
-    """The same with the torch of this list."""
+    """The same with the torch of this list, and without what only a GPU can use where there is none."""
+    if not name.endswith("-cuda"):
+        pins = {package: pin for package, pin in pins.items() if package not in NOT_WITHOUT_CUDA}
     if name not in PYTORCH:
         return pins
     if pins["torch"].asked != f"torch=={TORCH}":

@@ -9,8 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from backend import device as devices
+from backend.device import Device, DeviceError, why_not_fp8
 from backend.model import Cancelled, CausalDiT, GeneratorConfig, accelerate
-from backend.model.accelerate import AccelerationError, Accelerator, dtype_of, why_not_compiled, why_not_fp8
+from backend.model.accelerate import AccelerationError, Accelerator, why_not_compiled
 
 CPU = torch.device("cpu")
 SIZE = (4, 6)
@@ -57,7 +59,7 @@ def test_a_compiled_layer_gives_the_same_numbers(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     dit = generator(layers=1)  # one graph: its two passes differ in context, and only one is expected
     expected = two_blocks(dit)
-    accelerator = Accelerator(dit, compiling=True)
+    accelerator = Accelerator(dit, CPU, compiling=True)
     assert accelerator.compiled
     assert accelerator._layer is not None
     accelerator._layer.expect(18)
@@ -69,7 +71,7 @@ def test_a_compiled_layer_gives_the_same_numbers(tmp_path: Path, monkeypatch: py
 def test_layers_share_a_graph_for_each_shape_and_none_is_made_during_a_take() -> None:
     dit, backend, shown = generator(), CountingBackend(), []
     expected, expected_larger = two_blocks(dit), two_blocks(dit, (6, 6))
-    accelerator = Accelerator(dit, compiling=True, backend=backend)
+    accelerator = Accelerator(dit, CPU, compiling=True, backend=backend)
     accelerator.warm_up(*SIZE, show=lambda text, share: shown.append((text, share)))
     assert backend.graphs == 4
     assert [share for _, share in shown] == [0, 0.25, 0.5, 0.75, 1]
@@ -93,7 +95,7 @@ def test_layers_share_a_graph_for_each_shape_and_none_is_made_during_a_take() ->
 def test_a_warm_up_ends_between_two_steps() -> None:
     shown: list[str] = []
     with pytest.raises(Cancelled):
-        Accelerator(generator()).warm_up(
+        Accelerator(generator(), CPU).warm_up(
             *SIZE, show=lambda text, share: shown.append(text), cancelled=lambda: len(shown) == 2
         )
     assert len(shown) == 2
@@ -105,7 +107,7 @@ def test_a_compiler_that_fails_costs_speed_alone(caplog: pytest.LogCaptureFixtur
 
     dit = generator()
     expected = two_blocks(dit)
-    Accelerator(dit, compiling=True, backend=broken).warm_up(*SIZE)
+    Accelerator(dit, CPU, compiling=True, backend=broken).warm_up(*SIZE)
     assert "No space left on device" in caplog.text
     caplog.clear()
     torch.testing.assert_close(two_blocks(dit), expected, atol=1e-5, rtol=1e-5)
@@ -114,7 +116,7 @@ def test_a_compiler_that_fails_costs_speed_alone(caplog: pytest.LogCaptureFixtur
 
 def test_what_is_wrong_in_a_layer_is_not_taken_for_the_compiler() -> None:
     dit = generator()
-    Accelerator(dit, compiling=True, backend=CountingBackend())
+    Accelerator(dit, CPU, compiling=True, backend=CountingBackend())
     with pytest.raises(RuntimeError, match="shape"):
         dit.blocks[0](torch.zeros(1, 18, 40), torch.zeros(1, 6, 48), None, None, None)
 
@@ -122,25 +124,39 @@ def test_what_is_wrong_in_a_layer_is_not_taken_for_the_compiler() -> None:
 def test_a_cpu_is_not_compiled_for_unless_asked() -> None:
     dit = generator()
     expected = two_blocks(dit)
-    assert not Accelerator(dit).compiled
+    assert not Accelerator(dit, CPU).compiled
     torch.testing.assert_close(two_blocks(dit), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_what_the_device_lacks_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(AccelerationError, match="NVIDIA GPU"):
-        Accelerator(generator(), "fp8")
-    with pytest.raises(AccelerationError, match="bf16, fp8, float32"):
-        Accelerator(generator(), "int4")
-    assert (dtype_of("fp8"), dtype_of("float32")) == (torch.bfloat16, torch.float32)
     monkeypatch.delenv("CXX", raising=False)
     monkeypatch.setattr(accelerate.shutil, "which", lambda name: None)
     with pytest.raises(AccelerationError, match=r"C\+\+ compiler"):
-        Accelerator(generator(), compiling=True)
+        Accelerator(generator(), CPU, compiling=True)
     monkeypatch.setattr(accelerate.importlib.util, "find_spec", lambda name: None)
     assert "triton" in why_not_compiled(torch.device("cuda"))
     assert "mps" in why_not_compiled(torch.device("mps"))
+
+
+def test_a_precision_is_what_the_device_can_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = Device(CPU, torch.float32)
+    assert device.in_precision("") is device
+    for precision in ("bf16", "float32"):
+        assert device.in_precision(precision).precision == precision
+    with pytest.raises(DeviceError, match="NVIDIA GPU"):
+        device.in_precision("fp8")
+    with pytest.raises(DeviceError, match="bf16, fp8, float32"):
+        device.in_precision("int4")
+    cuda = Device(torch.device("cuda"), torch.bfloat16)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "H100")
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
-    assert "torchao" in why_not_fp8(torch.device("cuda"))
+    monkeypatch.setattr(devices.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(DeviceError, match="torchao"):
+        cuda.in_precision("fp8")
+    monkeypatch.setattr(devices.importlib.util, "find_spec", lambda name: object())
+    fast = cuda.in_precision("fp8")
+    assert (fast.precision, fast.dtype) == ("fp8", torch.bfloat16)
+    assert fast.words != cuda.words
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0))
     assert "Ada" in why_not_fp8(torch.device("cuda"))
 
@@ -152,6 +168,6 @@ def test_what_the_device_lacks_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_fp8_stays_near_bfloat16() -> None:
     dit = generator().to("cuda", torch.bfloat16)
     expected = two_blocks(dit).float()
-    Accelerator(dit, "fp8", compiling=False)
+    Accelerator(dit, torch.device("cuda"), fp8=True, compiling=False)
     error = (two_blocks(dit).float() - expected).square().mean().sqrt() / expected.std()
     assert error < 0.1

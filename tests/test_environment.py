@@ -368,17 +368,24 @@ def test_the_lists_pin_everything(path: Path) -> None:
     assert wanted.bytes > 100e6
 
 
+def _name(asked: str) -> str:
+    return re.split(r"[<>=;]", asked)[0].lower().replace("_", "-")
+
+
 def test_the_lists_hold_what_the_backend_needs() -> None:
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    needed = project["dependencies"] + project["optional-dependencies"]["world"]
-    names = {re.split(r"[<>=]", one)[0].lower().replace("_", "-") for one in needed}
+    extras = project["optional-dependencies"]
+    needed = project["dependencies"] + extras["world"]
+    names = {_name(one) for one in needed}
+    only_cuda = {_name(one) for one in extras["fp8"]}
     pinned = dict(re.findall(r"^([\w-]+)==(\S+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
     for path in LISTS:
         text = path.read_text()
         found = dict(re.findall(r"^([a-z0-9-]+)(?:==| @ )(\S+)", text, re.MULTILINE))
         assert names <= set(found), f"{path.name}: run `make pin`"
+        assert bool(only_cuda & set(found)) == path.stem.endswith("-cuda"), f"{path.name}: run `make pin`"
         for name, version in pinned.items():
             name = name.lower().replace("_", "-")
             if name in names and name != "torch":

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,8 @@ from safetensors.torch import load_file, save_file
 from small_released import CPU, PRESET, SMALL, small_presets_of, small_released
 
 from backend.device import Device
+from backend.model import Cancelled
+from backend.model.accelerate import Accelerator
 from backend.presets import LoadedPreset, PresetError, Presets
 from backend.presets.released import NEUTRAL_PROMPT, RELEASED, keep_neutral_prompt
 from backend.protocol.sources import TAEHV, VAE, WAN
@@ -86,6 +90,40 @@ def test_the_prompt_changes_the_frames_and_none_means_the_neutral_one(
     assert not np.array_equal(frames("a red room"), frames("a green window"))
     assert np.array_equal(frames(None), frames(NEUTRAL_PROMPT))
     assert np.array_equal(frames("  a red\n room "), frames("a red room"))
+
+
+def test_it_is_warmed_up_once_for_takes_of_a_shape(
+    folder: Path, worlds: dict[str, World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graphs = 0
+
+    def counting(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> object:
+        nonlocal graphs
+        graphs += 1
+        return graph.forward
+
+    monkeypatch.setattr("backend.presets.released.Accelerator", partial(Accelerator, backend=counting))
+    monkeypatch.setattr("backend.model.accelerate.why_not_compiled", lambda device: "")
+    presets = Presets(downloaded=folder, released={PRESET: SMALL}, device=CPU, compiling=True)
+    expected = small_presets_of(folder).load(PRESET)
+    loaded = presets.load(PRESET)
+
+    def session(preset: LoadedPreset, kind: str, quality: str = "draft") -> Session:
+        return Session(preset, worlds[kind], WIDTH, HEIGHT, 5, quality=quality)
+
+    told: list[tuple[str, float]] = []
+    warmed = session(loaded, "still")
+    warmed.warm_up(lambda text, share: told.append((text, share)))
+    assert graphs == 4 and len(told) == 5
+    assert [share for _, share in told] == sorted(share for _, share in told)
+    whole = generate(session(expected, "still"), 0, 1).astype(int)
+    assert np.abs(generate(warmed, 0, 1) - whole).max() <= 1
+    session(loaded, "still").warm_up(lambda text, share: told.append((text, share)))
+    assert graphs == 4 and len(told) == 5
+    asked = itertools.count()
+    with pytest.raises(Cancelled):
+        session(loaded, "still", "final").warm_up(cancelled=lambda: next(asked) >= 1)
+    session(expected, "still").warm_up(lambda text, share: pytest.fail("nothing is compiled here"))
 
 
 def test_a_prompt_is_in_the_cache_of_the_context_too(preset: LoadedPreset) -> None:

@@ -20,7 +20,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reference import cases
-from references import lens, move, picture, write_depth, write_reference, write_shot
+from references import depth_map, lens, move, picture, write_depth, write_reference, write_shot
 from release_folders import (
     HIGH,
     describe,
@@ -38,6 +38,7 @@ from backend.protocol.cameras import Cameras
 from backend.protocol.files import Reference, Shot, View, read_reference, read_shot, read_take
 from backend.scene_folders import SceneFolderError, export_scene, import_scene
 from backend.shots import generate_shot
+from backend.trajectory import read_orbit
 from backend.world import World, load_world
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,9 +64,9 @@ def _poses(folder: Path) -> np.ndarray:
     ("kind", "views", "ours"), [("image", 1, "still"), ("image", 4, "stills"), ("video", 0, "moving")]
 )
 def test_a_scene_folder_becomes_a_shot_folder(tmp_path: Path, kind: str, views: int, ours: str) -> None:
-    write_scene(tmp_path / "scene", kind, views)
-    out = tmp_path / "ein Böser Name" / "shot"
-    import_scene(tmp_path / "scene", out)
+    write_scene(tmp_path / "Szene für alle", kind, views)
+    out = tmp_path / "böser Name" / "shot"
+    import_scene(tmp_path / "Szene für alle", out)
     shot, world = read_shot(out), _world(out)
     assert (shot.name, shot.prompt, shot.fps) == ("two_tables", "Ein Tisch für zwei", 15.0)
     assert (shot.width, shot.height) == SMALL
@@ -247,6 +248,21 @@ def test_what_is_lost_is_said(tmp_path: Path) -> None:
     assert any("16 of the reference's 30 views" in sentence for sentence in lost(shot, 8))
 
 
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("hole", [False, True])
+def test_sky_alone_has_a_place(tmp_path: Path, hole: bool) -> None:
+    write_shot(tmp_path / "shot")
+    depth = np.full((48, 64), np.inf, np.float32)
+    depth[:9] = 0 if hole else np.inf
+    write_depth(tmp_path / "shot/reference/view_0000.npy", depth)
+    assert (
+        "Sky becomes a surface at a depth of 1000:" in export_scene(tmp_path / "shot", tmp_path / "scene")[0]
+    )
+    import_scene(tmp_path / "scene", tmp_path / "again")
+    assert _world(tmp_path / "again").depth[0, :9].unique().tolist() == [0.0 if hole else 1000.0]
+    assert _world(tmp_path / "again").depth[0, 9:].unique().tolist() == [1000.0]
+
+
 def test_a_reference_of_another_size_is_brought_to_the_release_s(tmp_path: Path) -> None:
     """Points of the wall are seen at the same places of the larger picture, under its lens."""
     write_reference(tmp_path / "shot/reference", 320, 180)
@@ -337,6 +353,7 @@ BAD_IMAGES: list[tuple[Callable[[Path], object], str]] = [
     (lambda f: cv2.imwrite(str(f / "depth/depth.png"), picture(*SMALL)), "must be a grey PNG of 16 bits"),
     (lambda f: cv2.imwrite(str(f / "depth/depth.png"), scene_codes(32, 24)), "depth.png is 32x24 pixels"),
     (lambda f: (f / "input/prompt.txt").write_bytes(b"\xff\xfe\xff"), "not a text in UTF-8"),
+    (_change("input/prompt.txt", "so " * 4000), "prompt.txt has 11999 letters"),
     (_replace_by_link("depth"), "depth/source_intrinsics.txt is a link"),
     (_replace_by_link("input/view_00.png"), "input/view_00.png is a link"),
     (_replace_by_link("scene.json"), "scene.json is a link"),
@@ -344,6 +361,7 @@ BAD_IMAGES: list[tuple[Callable[[Path], object], str]] = [
 ]
 BAD_VIDEOS: list[tuple[Callable[[Path], object], str]] = [
     (lambda f: describe(f, views=20), "a video has a view a frame"),
+    (lambda f: (f / "depth").rename(f / "away"), "has no depth yet"),
     (lambda f: (f / "depth/depth.mp4").unlink(), "depth/depth.mp4 is missing"),
     (_cut("input/video.mp4", 0.6), "input/video.mp4 is damaged or cut short"),
     (_cut("depth/depth.mp4", 0.9), "depth/depth.mp4 is damaged or cut short"),
@@ -492,6 +510,30 @@ def test_bad_version_1_folders_are_refused(
     with pytest.raises(SceneFolderError, match=said):
         import_scene(tmp_path / "scene", tmp_path / "shot")
     assert not any("shot" in name for name in os.listdir(tmp_path))
+
+
+@pytest.mark.usefixtures("small")
+def test_stills_go_to_version_1_as_a_video_of_the_first(tmp_path: Path) -> None:
+    write_reference(tmp_path / "shot/reference", *SMALL, "stills", views=2)
+    hole = depth_map(*SMALL)
+    hole[-3:] = 0
+    write_depth(tmp_path / "shot/reference/view_0000.npy", hole)
+    orbit = read_orbit(EASED, 14, 3.0).reshape(-1, 16).tolist()  # The box stands at 3.
+    cameras = replace(move(14, *SMALL), world_to_camera=tuple(map(tuple, orbit)))
+    shot = Shot("Shot", "tiny", 1, *SMALL, cameras, fps=25.0)
+    (tmp_path / "shot/shot.json").write_text(json.dumps(shot.to_json()))
+    said = export_scene(tmp_path / "shot", tmp_path / "scene", version="1")
+    assert len(said) == 4
+    assert any("without depth: the release" in sentence for sentence in said)
+    assert any("25 a second" in sentence for sentence in said)
+    assert any("of 2 stills, the first is kept" in sentence for sentence in said)
+    assert any("Sky becomes a surface" in sentence for sentence in said)
+    # The displacement makes up for the step in which the nearest depth is kept.
+    assert (tmp_path / "scene/trajectory.txt").read_text().startswith("0 -4 -11 -15\n0 30\n1.0002")
+    import_scene(tmp_path / "scene", tmp_path / "again")
+    assert np.abs(_poses(tmp_path / "again").reshape(-1, 16) - orbit).max() < 1e-6
+    found, given_world = _world(tmp_path / "again"), _world(tmp_path / "shot")
+    assert torch.equal(found.colour[13], given_world.colour[0])
 
 
 @pytest.mark.usefixtures("small")

@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,14 +24,14 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from fakes import BROKEN, DEAF, GREEDY, LOST, SLOW, small_presets
+from fakes import BROKEN, COLD, DEAF, GREEDY, LOST, SLOW, small_presets
 from movies import read_film
 from references import move, write_reference
 
 from backend import protocol
 from backend.pictures import encode_png
 from backend.protocol import envelope
-from backend.protocol.cameras import Cameras
+from backend.protocol.cameras import NEXT, Cameras
 from backend.protocol.envelope import Blob, pack, unpack
 from backend.protocol.references import reference_body, reference_digest
 
@@ -572,6 +573,50 @@ def test_a_lost_device_is_said_and_ends_the_backend(weights: Path, tmp_path: Pat
         assert server.process.wait(5) == 0
     finally:
         server.end()
+
+
+def test_while_a_take_is_opened_it_says_what_it_does(server: Server, reference: str) -> None:
+    def doing() -> str:
+        return str(server.ask("GET", protocol.STATUS_PATH).json["doing"])
+
+    assert doing() == ""
+    with ThreadPoolExecutor() as pool:
+        opening = pool.submit(server.open_take, reference, COLD)
+        said = set()
+        while not opening.done():
+            said.add(doing())
+            time.sleep(0.05)
+        assert opening.result().status == 201
+    assert {
+        "Preparing the context of a later block (25%)",
+        "Preparing the context of a later block (75%)",
+    } <= said
+    assert doing() == ""
+
+
+def test_a_client_that_goes_away_ends_the_warm_up(server: Server, reference: str) -> None:
+    content = {"reference": reference, "preset": "tiny", "width": WIDTH, "height": HEIGHT, "seed": COLD}
+    body = json.dumps(content).encode()
+    head = _head(server, "POST", protocol.TAKES_PATH, protocol.JSON_TYPE, f"Content-Length: {len(body)}")
+    with socket.create_connection(("127.0.0.1", server.port)) as raw:
+        raw.sendall(head.encode() + body)
+        time.sleep(0.3)
+    began = time.monotonic()
+    assert server.generate(server.take(reference), 0).status == 200
+    assert time.monotonic() - began < 1.0  # It had 1.3 s to go.
+
+
+def test_the_next_cameras_may_come_with_a_block(server: Server, reference: str) -> None:
+    take, cameras = server.take(reference), move(33, WIDTH, HEIGHT)
+
+    def generate(block: int, following: list[Blob]) -> Answer:
+        body = pack({"block": block}, [*cameras.block(block).blobs(), *following])
+        return server.ask("POST", f"{protocol.TAKES_PATH}/{take}/blocks", body, protocol.ENVELOPE_TYPE)
+
+    after = cameras.block(1).blobs(NEXT)
+    assert generate(0, after[:1]).error == (400, "bad_request")
+    assert generate(0, after).status == 200
+    assert generate(1, []).status == 200
 
 
 def test_plans(server: Server) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from backend.trajectory import TrajectoryError, read_orbit, read_world_to_camera
+from backend.trajectory import TrajectoryError, read_orbit, read_world_to_camera, write_orbit
 
 IDENTITY = "1 0 0 0  0 1 0 0  0 0 1 0  0 0 0 1"
 
@@ -65,3 +65,45 @@ def test_broken_poses_are_refused(text: str, said: str) -> None:
 def test_broken_orbits_are_refused(text: str, said: str) -> None:
     with pytest.raises(TrajectoryError, match=said):
         read_orbit(text, 9, 1.0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0\n0\n0\n",
+        "0\n0\n0 0.5\n",
+        "0\n0 3 17 30\n1\n",  # eased
+        "0 10 5\n0 -20 30\n1\n",
+        "0 1 2 4\n0 30\n0.5 1\n",
+        "0\n0 -200\n1\n",
+        "0\n0 40\n0\n",
+    ],
+)
+@pytest.mark.parametrize("noise", [0, 1e-6])
+def test_orbits_are_written_with_the_keys_that_they_were_read_from(text: str, noise: float) -> None:
+    poses = read_orbit(text, 49, 2.0)
+    if noise:  # Blender's are float32.
+        turn = torch.eye(4, dtype=torch.float64)
+        turn[:3, 3] = noise
+        turn[0, 1], turn[1, 0] = noise, -noise
+        poses = turn @ poses
+    written = write_orbit(poses, 2.0)
+    assert noise or [list(map(float, line.split())) for line in written.splitlines()] == [
+        pytest.approx(list(map(float, line.split())), abs=1e-6) for line in text.splitlines()
+    ]
+    torch.testing.assert_close(read_orbit(written, 49, 2.0), poses, atol=1e-6 + 10 * noise, rtol=0)
+
+
+@pytest.mark.parametrize("what", ["sideways", "roll", "wander"])
+def test_paths_that_three_lines_cannot_tell_are_refused(what: str) -> None:
+    poses = read_orbit("0\n0 20\n1\n", 25, 2.0)
+    change = torch.eye(4, dtype=torch.float64).repeat(25, 1, 1)
+    if what == "sideways":
+        change[12, 0, 3] = 0.1
+    elif what == "roll":
+        change[20:, 0, 0] = change[20:, 1, 1] = 0.8
+        change[20:, 0, 1], change[20:, 1, 0] = 0.6, -0.6
+    else:
+        poses = read_orbit("0\n0 10 0 10 0 10 0 10\n1\n", 25, 2.0)
+    with pytest.raises(TrajectoryError, match="cannot be told in version 1's three lines"):
+        write_orbit(change @ poses, 2.0)

@@ -17,10 +17,10 @@ import importlib.util
 import logging
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,12 +32,6 @@ from .sampler import Cancelled
 
 log = logging.getLogger(__name__)
 
-Precision = Literal["bf16", "fp8", "float32"]
-"""fp8: weights and activations of the layers' products in 8 bits, everything else in bfloat16."""
-
-FP8_CAPABILITY = (8, 9)
-"""CUDA compute capability from which on products of 8-bit floats are in the hardware: Ada and Hopper."""
-
 COMPILERS = ("g++", "clang++", "c++", "cl")
 
 Show = Callable[[str, float], None]
@@ -46,24 +40,6 @@ Show = Callable[[str, float], None]
 
 class AccelerationError(Exception):
     """The device cannot do what was asked for; the message says what is missing and what to ask for instead."""
-
-
-def dtype_of(precision: str) -> torch.dtype:
-    """The format that weights are loaded in. Raises AccelerationError for a precision that there is none of."""
-    if precision not in get_args(Precision):
-        raise AccelerationError(
-            f"There is no precision {precision!r}; there are {', '.join(get_args(Precision))}."
-        )
-    return torch.float32 if precision == "float32" else torch.bfloat16
-
-
-def why_not_fp8(device: torch.device) -> str:
-    """Why a generator on this device cannot have fp8 layers; empty where it can."""
-    if device.type != "cuda" or torch.cuda.get_device_capability(device) < FP8_CAPABILITY:
-        return "fp8 needs an NVIDIA GPU of the Ada or Hopper generation or later: choose bf16."
-    if importlib.util.find_spec("torchao") is None:
-        return "fp8 needs the package torchao in the backend's environment: install it, or choose bf16."
-    return ""
 
 
 def why_not_compiled(device: torch.device) -> str:
@@ -80,28 +56,31 @@ def why_not_compiled(device: torch.device) -> str:
 class Accelerator:
     """What makes one generator fast. It changes the generator, which is for inference from then on.
 
-    compiling: whether layers are compiled; None where that pays, on a GPU that can. cache: folder for what was
-    compiled. Raises AccelerationError where the device lacks what is asked for by name.
+    device: where the generator computes, also where its weights are still elsewhere. fp8: whether the products of its
+    layers have 8 bits, which the device must have. compiling: whether layers are compiled; None where that pays, on a
+    GPU that can. cache: folder for what was compiled. Raises AccelerationError where compiling is asked for and cannot
+    be.
+
+    warm: the takes that need no warm-up any more; a session's to fill.
     """
 
     def __init__(
         self,
         dit: CausalDiT,
-        precision: str = "bf16",
+        device: torch.device,
+        fp8: bool = False,
         compiling: bool | None = None,
         cache: Path | None = None,
         backend: str | Callable[..., Any] = "inductor",
     ) -> None:
         self._dit = dit
-        self._device = dit.patch_embedding.weight.device
-        dtype_of(precision)
+        self._device = device
+        self.warm: set[Hashable] = set()
         why_not = why_not_compiled(self._device)
         if compiling and why_not:
             raise AccelerationError(f"{why_not} Go on without compiling.")
-        if precision == "fp8" and (lacking := why_not_fp8(self._device)):
-            raise AccelerationError(lacking)
         dit.fuse()
-        if precision == "fp8":
+        if fp8:
             _quantise(dit.blocks)
         self._layer: _CompiledLayer | None = None
         if compiling or (compiling is None and self._device.type == "cuda"):
@@ -120,6 +99,11 @@ class Accelerator:
         """Whether layers are compiled in a warm-up."""
         return self._layer is not None
 
+    @property
+    def warms_up(self) -> bool:
+        """Whether the first pass takes longer than later ones, by compiling or by choosing kernels."""
+        return self.compiled or self._device.type == "cuda"
+
     @torch.inference_mode()
     def warm_up(
         self,
@@ -132,12 +116,10 @@ class Accelerator:
         dit, config = self._dit, self._dit.config
         if self._layer is not None:
             self._layer.expect(BLOCK_LATENTS * (height // PATCH) * (width // PATCH))
-        weight = dit.patch_embedding.weight
-        latents = weight.new_zeros(1, BLOCK_LATENTS, config.latent_channels, height, width)
-        mask = weight.new_zeros(1, BLOCK_LATENTS, MASK_CHANNELS, height, width)
-        text = None
-        if config.text_dim:
-            text = dit.encode_text(weight.new_zeros(1, config.text_len, config.text_dim))
+        zeros = partial(torch.zeros, dtype=dit.patch_embedding.weight.dtype, device=self._device)
+        latents = zeros(1, BLOCK_LATENTS, config.latent_channels, height, width)
+        mask = zeros(1, BLOCK_LATENTS, MASK_CHANNELS, height, width)
+        text = dit.encode_text(zeros(1, config.text_len, config.text_dim)) if config.text_dim else None
         for index, previous in enumerate((None, latents)):
             which = "a later block" if index else "the first block"
             _next_step(f"Preparing the context of {which}", 2 * index, show, cancelled)

@@ -21,7 +21,10 @@ WEIGHTS = Path(__file__).parent.parent / "weights"
 
 
 class Presets:
-    """The presets there are: `tiny` in the folder `shipped`/tiny, the released ones in the folder `downloaded`."""
+    """The presets there are: `tiny` in the folder `shipped`/tiny, the released ones in the folder `downloaded`.
+
+    compiling: whether a generator's layers are compiled, by itself where that pays.
+    """
 
     def __init__(
         self,
@@ -29,11 +32,13 @@ class Presets:
         downloaded: Path | None = None,
         released: Mapping[str, Released] = RELEASED,
         device: Device | None = None,
+        compiling: bool | None = None,
     ) -> None:
         self._tiny = shipped / TINY
         self._downloaded = downloaded or weights_folder()
         self._released = released
         self._device = device
+        self._compiling = compiling
 
     @property
     def device(self) -> Device:
@@ -51,8 +56,10 @@ class Presets:
 
     def all(self) -> list[Preset]:
         """Every preset, also those that are not available here."""
-        released = [preset.describe(self._downloaded) for preset in self._released.values()]
-        if trouble := self.trouble:
+        trouble = self.trouble
+        precision = "" if trouble else self.device.precision
+        released = [preset.describe(self._downloaded, precision) for preset in self._released.values()]
+        if trouble:
             released = [replace(preset, why_not=preset.why_not or trouble) for preset in released]
         return [describe_tiny(self._tiny), *released]
 
@@ -72,8 +79,8 @@ class Presets:
         preset = self.find(preset_id)
         if preset_id == TINY:
             # It is made for any CPU, also beside a GPU that cannot be used.
-            return load_tiny(preset, self._tiny, CPU if self.trouble else self.device)
-        return self._released[preset_id].load(preset, self._downloaded, self.device)
+            return load_tiny(preset, self._tiny, CPU if self.trouble else replace(self.device, fp8=False))
+        return self._released[preset_id].load(preset, self._downloaded, self.device, self._compiling)
 
     def needs(self, asked: Asked, device: Device) -> Needs | None:
         """What a take needs on a device, weights downloaded or not; None where that is too little to plan.

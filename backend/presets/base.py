@@ -10,6 +10,7 @@ from ..codec.base import Codec
 from ..constraint.completion import Completion
 from ..device import Device
 from ..model import CausalDiT
+from ..model.accelerate import Accelerator
 from ..model.dit import TextKeyValues
 from ..plan import STAYS, Plan
 from ..residency import Networks
@@ -24,7 +25,7 @@ class Preset:
     """A set of weights with its resolution.
 
     width, height: the size it was made for. multiple: sizes must be a multiple of this.
-    text: whether it reads the prompt. draft: whether Draft and Final differ.
+    text: whether it reads the prompt. draft: whether Draft and Final differ. precision: what it computes in here.
     why_not: why it cannot be used here; empty when it can.
     """
 
@@ -36,6 +37,7 @@ class Preset:
     text: bool
     draft: bool
     keep_reference_detail: bool
+    precision: str = ""
     why_not: str = ""
 
     @property
@@ -63,6 +65,7 @@ class LoadedPreset:
     text: keys and values of a prompt in every layer of the generator, an empty prompt's too. None where the
         generator reads no text. Raises PresetError.
     networks: where the weights of generator and autoencoders are. plan: where a session has them.
+    accelerator: what made the generator fast, and has to be warmed up for it; None where nothing did.
     """
 
     preset: Preset
@@ -73,6 +76,7 @@ class LoadedPreset:
     device: Device
     networks: Networks
     plan: Plan = STAYS
+    accelerator: Accelerator | None = None
 
     def under(self, plan: Plan) -> LoadedPreset:
         """The same preset, for a session that follows `plan`."""

@@ -25,6 +25,7 @@ from ..codec.wan import WanCodec
 from ..device import Device, DeviceError, default_device
 from ..digest import digest_files
 from ..model import RELEASED_1_3B, CausalDiT, GeneratorConfig
+from ..model.accelerate import AccelerationError, Accelerator
 from ..model.checkpoint import CheckpointError, load_generator
 from ..model.dit import TextKeyValues
 from ..plan import Asked, Needs
@@ -41,6 +42,9 @@ NEUTRAL_PROMPT = "A realistic video of a scene, filmed by a camera that moves st
 PROMPTS_FOLDER = "prompts"
 """Where embeddings of prompts are kept, in the folder for weights."""
 
+COMPILED_FOLDER = "compiled"
+"""Where compiled layers are kept, in the folder for weights."""
+
 AUTOENCODERS = {"draft": ("taehv", "taehv"), "final": ("wan", "wan")}
 """Which autoencoder encodes and which decodes, by quality."""
 
@@ -56,18 +60,24 @@ class Released:
     width: int = 832
     height: int = 480
 
-    def describe(self, folder: Path) -> Preset:
+    def describe(self, folder: Path, precision: str = "") -> Preset:
         """The preset as far as its files are in `folder`."""
-        return Preset(
-            self.id, self.label, self.width, self.height, 16, True, True, False, self._why_not(folder)
-        )
+        size = self.width, self.height
+        return Preset(self.id, self.label, *size, 16, True, True, False, precision, self._why_not(folder))
 
-    def load(self, preset: Preset, folder: Path, device: Device) -> LoadedPreset:
-        """Load the generator; autoencoders and prompts follow when they are asked for. Raises PresetError."""
+    def load(
+        self, preset: Preset, folder: Path, device: Device, compiling: bool | None = None
+    ) -> LoadedPreset:
+        """Load the generator; autoencoders and prompts follow when they are asked for.
+
+        compiling: whether its layers are compiled, by itself where that pays. Raises PresetError.
+        """
         files, networks = _Files(self, folder), Networks(device)
         try:
             dit = _load_where_it_fits(files.generator, self.config, device)
-        except CheckpointError as error:
+            compiled = folder / COMPILED_FOLDER
+            accelerator = Accelerator(dit, device.torch_device, device.fp8, compiling, compiled)
+        except (CheckpointError, AccelerationError) as error:
             raise PresetError(str(error)) from error
         networks.weights(dit)
         return LoadedPreset(
@@ -78,6 +88,7 @@ class Released:
             lru_cache(maxsize=1)(partial(_encode_prompt, files, dit, device)),
             device,
             networks,
+            accelerator=accelerator,
         )
 
     def needs(self, folder: Path, device: Device, asked: Asked) -> Needs:
@@ -155,6 +166,7 @@ def _needs(config: GeneratorConfig, wan: Path, device: Device, asked: Asked) -> 
 
     with torch.device("meta"):
         dit = CausalDiT(config).to(device.dtype)
+        dit.fuse()
     names = AUTOENCODERS[asked.quality]
     try:
         codecs = [_codec_without_weights(name, wan, device.dtype) for name in names]
@@ -162,7 +174,7 @@ def _needs(config: GeneratorConfig, wan: Path, device: Device, asked: Asked) -> 
         raise PresetError(f"What the autoencoder needs cannot be computed ({error}).") from error
     codec = codecs[0] if names[0] == names[1] else Pair(*codecs)
     scores = device.torch_device.type == "mps"
-    return measure(dit, codec, asked.width, asked.height, asked.views, asked.moving, scores)
+    return measure(dit, codec, asked.width, asked.height, asked.views, asked.moving, scores, device.fp8)
 
 
 def _codec_without_weights(name: str, wan: Path, dtype: torch.dtype) -> Codec:

@@ -37,7 +37,7 @@ def describe_tiny(folder: Path) -> Preset:
                 raise FileFormatError(f"{name} is missing in {folder}")
     except FileFormatError as error:
         why_not = f"The weights of tiny are missing or broken ({error}): install the extension again."
-        return Preset(TINY, "Tiny", 256, 144, 16, False, False, True, why_not)
+        return Preset(TINY, "Tiny", 256, 144, 16, False, False, True, why_not=why_not)
     return Preset(TINY, label, width, height, multiple, False, False, detail)
 
 

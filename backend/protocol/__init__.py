@@ -20,6 +20,9 @@ WEIGHTS_VARIABLE = "INSPATIO_WEIGHTS"
 DEVICE_VARIABLE = "INSPATIO_DEVICE"
 """Environment variable that has the backend compute on the CPU where it says "cpu"."""
 
+PRECISION_VARIABLE = "INSPATIO_PRECISION"
+"""Environment variable that names the precision of the large presets: bf16, fp8 or float32."""
+
 PROTOCOL_HEADER = "X-InSpatio-Protocol"
 ENVELOPE_TYPE = "application/x-inspatio-envelope"
 JSON_TYPE = "application/json"

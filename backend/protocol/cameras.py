@@ -19,6 +19,8 @@ Matrix = tuple[float, ...]
 
 ROTATION_TOLERANCE = 1e-3
 """Largest deviation of R R^T from the identity that still counts as a rotation (Blender's are float32)."""
+NEXT = "next_"
+"""Before the names of blobs that are the cameras of the block after."""
 LARGEST = 1e9
 """Largest number a camera may hold; at and beyond it a distance is sky."""
 
@@ -96,19 +98,31 @@ class Cameras:
             tuple(blocks.padded(self.world_to_camera[real], span.size)),
         )
 
-    def blobs(self) -> list[Blob]:
-        """As the blobs `frames` (n,), `intrinsics` (n, 3, 3) and `world_to_camera` (n, 4, 4), float64."""
+    def after(self, number: int) -> Cameras | None:
+        """The cameras of the block after block `number`; None after the last."""
+        return self.block(number + 1) if number + 1 < blocks.block_count(len(self)) else None
+
+    def blobs(self, prefix: str = "") -> list[Blob]:
+        """As the blobs `frames` (n,), `intrinsics` (n, 3, 3) and `world_to_camera` (n, 4, 4), float64.
+
+        `prefix` stands before their names.
+        """
         n = len(self)
+        parts = {
+            "frames": ((n,), self.frames),
+            "intrinsics": ((n, 3, 3), [x for m in self.intrinsics for x in m]),
+            "world_to_camera": ((n, 4, 4), [x for m in self.world_to_camera for x in m]),
+        }
         return [
-            Blob("frames", "float64", (n,), _pack(self.frames)),
-            Blob("intrinsics", "float64", (n, 3, 3), _pack(x for m in self.intrinsics for x in m)),
-            Blob("world_to_camera", "float64", (n, 4, 4), _pack(x for m in self.world_to_camera for x in m)),
+            Blob(f"{prefix}{name}", "float64", shape, _pack(numbers))
+            for name, (shape, numbers) in parts.items()
         ]
 
     @staticmethod
-    def from_blobs(blobs: dict[str, Blob]) -> Cameras:
+    def from_blobs(blobs: dict[str, Blob], prefix: str = "") -> Cameras:
         """The inverse of `blobs`; raises EnvelopeError for a wrong dtype or shape, else CameraError."""
-        for name, tail in (("frames", ()), ("intrinsics", (3, 3)), ("world_to_camera", (4, 4))):
+        for part, tail in (("frames", ()), ("intrinsics", (3, 3)), ("world_to_camera", (4, 4))):
+            name = f"{prefix}{part}"
             blob = blobs.get(name)
             if blob is None:
                 raise EnvelopeError(f"the blob {name!r} is missing")
@@ -117,9 +131,9 @@ class Cameras:
                     f"the blob {name!r} must be float64 of shape {('n', *tail)}, "
                     f"got {blob.dtype} of shape {blob.shape}"
                 )
-        k, m = _unpack(blobs["intrinsics"].data), _unpack(blobs["world_to_camera"].data)
+        k, m = (_unpack(blobs[f"{prefix}{part}"].data) for part in ("intrinsics", "world_to_camera"))
         return Cameras.checked(
-            _unpack(blobs["frames"].data),
+            _unpack(blobs[f"{prefix}frames"].data),
             [k[i : i + 9] for i in range(0, len(k), 9)],
             [m[i : i + 16] for i in range(0, len(m), 16)],
         )

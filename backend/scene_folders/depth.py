@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..pictures import ENCODING, Bytes, PictureError, png_header
+from ..pictures import GREY, Bytes, PictureError, png_header
 from ..world import SKY
 
 CODES = 65535
@@ -48,7 +48,7 @@ class DepthRange:
             beyond = bool(np.isinf(depth).any())
             empty, sky = empty or bool((depth == 0).any()), sky or beyond
         if not farthest:
-            nearest = farthest = SKY_ALONE
+            return DepthRange(0.0 if empty else SKY_ALONE, SKY_ALONE, sky, SKY_ALONE)
         high = max(FAR[0] * farthest, FAR[1] * nearest) if sky else farthest
         return DepthRange(0.0 if empty else nearest, float(np.float32(min(high, SKY / 2))), sky, nearest)
 
@@ -102,18 +102,10 @@ class DepthRange:
         return said
 
 
-def encode_depth_png(codes: np.ndarray) -> bytes:
-    """A grey PNG of 16 bits."""
-    done, data = cv2.imencode(".png", codes, ENCODING)
-    if not done:
-        raise RuntimeError("a depth map could not be encoded as PNG")
-    return data.tobytes()
-
-
 def decode_depth_png(data: Bytes, width: int, height: int) -> np.ndarray:
     """Codes (H, W) uint16 of a grey PNG of 16 bits. Raises PictureError."""
     columns, rows, bits, colour = png_header(data)
-    if (bits, colour) != (16, 0):
+    if (bits, colour) != (16, GREY):
         raise PictureError("must be a grey PNG of 16 bits")
     if (columns, rows) != (width, height):
         raise PictureError(f"is {columns}x{rows} pixels, the scene is {width}x{height}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..protocol.disk import process_alive, read_chunks
 
 MAX_PICTURE_BYTES = 256 * 1024 * 1024
-MAX_PROMPT_BYTES = 40_000
+MAX_PROMPT = 10_000
 MAX_ENTRIES = 100_000
 
 
@@ -60,7 +60,10 @@ class Folder:
 
     def prompt(self, name: str) -> str:
         """The prompt in a file, which may be missing."""
-        return self.text(name, MAX_PROMPT_BYTES).strip()[:10_000] if self.has(name) else ""
+        prompt = self.text(name, 4 * MAX_PROMPT).strip() if self.has(name) else ""
+        if len(prompt) > MAX_PROMPT:
+            raise SceneFolderError(f"{name} has {len(prompt)} letters: a prompt has at most {MAX_PROMPT}.")
+        return prompt
 
     def numbered(self, name: str) -> list[str]:
         """The PNG files of a folder within this one whose names are numbers, in their order."""

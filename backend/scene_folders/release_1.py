@@ -25,7 +25,7 @@ from ..pictures import encode_png
 from ..protocol.files import MAX_VIEWS
 from ..trajectory import TrajectoryError, read_orbit, write_orbit
 from ..world import check_size
-from .depth import DepthRange, encode_depth_png
+from .depth import DepthRange
 from .folder import Folder, SceneFolderError
 from .numbers import BYTES_A_NUMBER, check_source, numbers, row
 from .release_1_5 import png_file_size, read_colour, read_depth
@@ -154,12 +154,17 @@ def write(scene: Scene, folder: Path, show: Show) -> list[str]:
         raise SceneFolderError(
             "The first view shows only sky: version 1 measures the camera's path by its depth."
         )
-    maps = in_order(picture.depth for picture in (pictures if scene.kind == "moving" else pictures[:1]))
-    depth_range = DepthRange.over(maps)
+    with in_order(item.depth for item in (pictures if scene.kind == "moving" else pictures[:1])) as maps:
+        depth_range = DepthRange.over(maps)
     # What the trajectory is measured by is the depth as it will be read.
     foreground = float(depth_range.decoder()[depth_range.encoded(near.min(keepdims=True))].min())
     text = write_orbit(torch.from_numpy(scene.target_world_to_camera), foreground)
     lost += depth_range.lost()
+    if not first.all():
+        lost.append(
+            "The first view has pixels without depth: the release takes them for the nearest, at 0, and will only "
+            "turn the camera, not move it."
+        )
     texts = {
         TRAJECTORY_FILE: text,
         INTRINSICS_FILE: _brackets(scene.intrinsics[0]),
@@ -172,15 +177,16 @@ def write(scene: Scene, folder: Path, show: Show) -> list[str]:
     (folder / "images").mkdir()
     (folder / "depth").mkdir()
     jobs = (partial(_write_view, item, depth_range, folder, index) for index, item in enumerate(pictures))
-    for number, _ in enumerate(in_order(jobs), start=1):
-        show(f"Wrote {number} of {frames} frames", number / frames)
+    with in_order(jobs) as written:
+        for number, _ in enumerate(written, start=1):
+            show(f"Wrote {number} of {frames} frames", number / frames)
     return lost
 
 
 def _write_view(picture: Picture, depth_range: DepthRange, folder: Path, index: int) -> None:
     (folder / f"images/{index:06d}.png").write_bytes(encode_png(picture.colour()))
     codes = depth_range.encoded(picture.depth())
-    (folder / f"depth/{index:06d}.png").write_bytes(encode_depth_png(codes))
+    (folder / f"depth/{index:06d}.png").write_bytes(encode_png(codes))
 
 
 def _lens_lost(scene: Scene) -> list[str]:

@@ -34,7 +34,7 @@ from ..protocol.fields import Fields
 from ..protocol.files import MAX_FRAMES, MAX_VIEWS
 from ..trajectory import TrajectoryError, read_world_to_camera
 from ..world import check_size
-from .depth import DepthRange, decode_depth_png, encode_depth_png
+from .depth import DepthRange, decode_depth_png
 from .film import colour_picture, depth_codes, depth_picture, film, read_frames
 from .folder import Folder, SceneFolderError
 from .numbers import BYTES_A_NUMBER, check_source, matrices, rows
@@ -53,6 +53,10 @@ def read(folder: Folder) -> Scene:
     content = _read_description(folder)
     kind, views, frames, valid = content["kind"], content["views"], content["frames"], content["valid_frames"]
     width, height = content["width"], content["height"]
+    if not folder.has("depth"):
+        raise SceneFolderError(
+            f"{folder.root} has no depth yet: let the release estimate it (it writes the folder depth), then try again."
+        )
     check_size(views, width, height)
     intrinsics = matrices(folder, "depth/source_intrinsics.txt", views, 3)
     world_to_camera = matrices(folder, "depth/source_tcw.txt", views, 4)
@@ -226,9 +230,8 @@ def write(scene: Scene, folder: Path, show: Show) -> list[str]:
         )
     (folder / "input").mkdir()
     (folder / "depth").mkdir()
-    depth_range = DepthRange.over(
-        _told(in_order(picture.depth for picture in scene.pictures()), len(scene.intrinsics), show)
-    )
+    with in_order(picture.depth for picture in scene.pictures()) as maps:
+        depth_range = DepthRange.over(_told(maps, len(scene.intrinsics), show))
     lost += depth_range.lost()
     description = {
         "output_id": output_id,
@@ -270,7 +273,7 @@ def _write_images(scene: Scene, folder: Path, depth_range: DepthRange, views: in
     for index, picture in enumerate(pictures):
         (folder / f"input/view_{index:02d}.png").write_bytes(encode_png(picture.colour()))
         codes = depth_range.encoded(picture.depth())
-        (folder / "depth" / _depth_name(index, views)).write_bytes(encode_depth_png(codes))
+        (folder / "depth" / _depth_name(index, views)).write_bytes(encode_png(codes))
 
 
 def _write_video(scene: Scene, folder: Path, depth_range: DepthRange, count: int, show: Show) -> None:
@@ -279,8 +282,8 @@ def _write_video(scene: Scene, folder: Path, depth_range: DepthRange, count: int
     with (
         film(folder / "input/video.mp4", *size) as add_colour,
         film(folder / "depth/depth.mp4", *size) as add_depth,
+        in_order(partial(_video_frame, picture, depth_range) for picture in scene.pictures()) as made,
     ):
-        made = in_order(partial(_video_frame, picture, depth_range) for picture in scene.pictures())
         for number, (colour, depth) in enumerate(made, start=1):
             # The last frame fills up what is missing of the last block.
             for _ in range(1 if number < valid else 1 + count - valid):

@@ -10,6 +10,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
@@ -55,20 +56,25 @@ class Scene:
     origin: str = ""
 
 
-def in_order(jobs: Iterable[Callable[[], Result]]) -> Iterator[Result]:
+@contextmanager
+def in_order(jobs: Iterable[Callable[[], Result]]) -> Iterator[Iterator[Result]]:
     """The results of jobs that run in threads, in order; a few are begun ahead.
 
-    Whatever ends the loop, no job is running when it has ended.
+    When the block has ended, for whatever reason, no job is running any more: what they wrote may be removed.
     """
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     pool = ThreadPoolExecutor(max_workers=workers + 1, thread_name_prefix="scene")
-    waiting: deque[Future[Result]] = deque()
-    try:
+
+    def results() -> Iterator[Result]:
+        waiting: deque[Future[Result]] = deque()
         for job in jobs:
             waiting.append(pool.submit(job))
             if len(waiting) > 2 * workers + 2:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+    try:
+        yield results()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
