@@ -10,9 +10,11 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+from ..backend.protocol.disk import write_whole
 from . import cameras
 from .backgrounds import background_at, numbered
-from .camera_settings import FILE
+from .camera_settings import FILE, STAND_INS
+from .footage import NO_STAND_INS, encode_npy, stand_in_depth
 from .shots import EMPTY_RANGE, UserError
 
 NO_SCALE = {"known_pixels": [], "known_distance": 0.0}
@@ -71,7 +73,11 @@ def _view(scene, view_layer, camera, at, ahead, size, folder):
         raise UserError(str(error)) from None
     background = background_at(scene, camera, at, folder)
     settings = camera.data.inspatio
-    is_file = settings.depth_from == FILE
+    is_file, stood_in = settings.depth_from == FILE, settings.depth_from == STAND_INS
+    if stood_in:
+        depth = _stand_in_file(scene, view_layer, camera, at, k, pose, size, folder)
+    else:
+        depth = _depth_file(camera, ahead) if is_file else ""
     return {
         "frame": at,
         "camera": name,
@@ -81,11 +87,29 @@ def _view(scene, view_layer, camera, at, ahead, size, folder):
         "pixel_aspect": background.pixel_aspect,
         "intrinsics": k.ravel().tolist(),
         "world_to_camera": pose.ravel().tolist(),
-        "depth": _depth_file(camera, ahead) if is_file else "",
+        "depth": depth,
+        "depth_of": "view" if stood_in else "picture",
         "encoding": settings.encoding if is_file else "planar",
         "range": [settings.range_low, settings.range_high] if is_file else [],
-        **(_known(view_layer, camera, k, pose, size) if ahead == 0 else NO_SCALE),
-    }, "" if is_file else settings.depth_from
+        **(NO_SCALE if stood_in or ahead else _known(view_layer, camera, k, pose, size)),
+    }, "" if is_file or stood_in else settings.depth_from
+
+
+def _stand_in_file(scene, view_layer, camera, at, k, pose, size, folder):
+    """The depth of the scene's stand-ins in the camera's frame, as a file."""
+    shot = scene.inspatio
+    if shot.footage_stand_ins is None and shot.footage_backdrop == 0:
+        raise UserError(NO_STAND_INS)
+    depth = stand_in_depth(view_layer, shot.footage_stand_ins, camera, k, pose, size)()
+    depth[depth == 0] = shot.footage_backdrop
+    if not depth.any():
+        raise UserError(f"“{camera.name}” sees no stand-in: move them into view, or give a backdrop distance")
+    file = folder / f"depth_{len(list(folder.iterdir())):04d}.npy"
+    try:
+        write_whole(file, encode_npy(depth))
+    except OSError as error:
+        raise UserError(f"No depth can be written to {folder}: {error.strerror or error}") from None
+    return str(file)
 
 
 def _depth_file(camera, ahead):

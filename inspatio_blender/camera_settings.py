@@ -5,7 +5,7 @@ from bpy.props import EnumProperty, FloatProperty, PointerProperty, StringProper
 
 from ..backend.protocol.sources import DEPTH_NETWORKS
 
-FILE = "FILE"
+FILE, STAND_INS = "FILE", "STAND_INS"
 RELATIVE = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
 """Paths beside the blend file; earlier versions take every path for one that may be."""
 
@@ -28,6 +28,11 @@ class InSpatioPicture(bpy.types.PropertyGroup):
         description="Where the depth of the picture behind this camera comes from",
         items=[
             (FILE, "Depth Map", "A file: OpenEXR, 16-bit PNG or NumPy"),
+            (
+                STAND_INS,
+                "Stand-Ins",
+                "Planes, boxes and models of the scene, in place of what the picture shows",
+            ),
             *(
                 (name, f"{DEPTH_NETWORKS[name].label}", f"{text}. Licence: {DEPTH_NETWORKS[name].licence}")
                 for name, text in _NETWORKS.items()

@@ -13,9 +13,10 @@ import io
 import math
 import os
 import re
-from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import bpy
@@ -33,6 +34,7 @@ MAX_PIXELS = 64 * 1024 * 1024
 """Largest frame of a clip: a gigabyte while it is read."""
 KEPT_BYTES = 256 * 1024 * 1024
 """Frames that Blender keeps of the clip before they are thrown away; the clip is opened anew then (0.3 s)."""
+NO_STAND_INS = "There are no stand-ins: choose a collection of planes and boxes, or give a backdrop distance"
 SURFACES = ("MESH", "CURVE", "SURFACE", "FONT", "META")
 
 _COEFFICIENTS = {
@@ -71,9 +73,7 @@ def plan(scene: bpy.types.Scene, size: tuple[int, int], folder: Path) -> Plan:
         )
     stand_ins = shot.footage_stand_ins
     if stand_ins is None and shot.footage_backdrop == 0:
-        raise CaptureError(
-            "There are no stand-ins: choose a collection of planes and boxes, or give a backdrop distance"
-        )
+        raise CaptureError(NO_STAND_INS)
     if stand_ins is not None and not any(thing.type in SURFACES for thing in stand_ins.all_objects):
         instancers = any(thing.instance_type != "NONE" for thing in stand_ins.all_objects)
         if not instancers and shot.footage_backdrop == 0:
@@ -162,7 +162,8 @@ def capture_steps(
         with cameras.kept_frame(scene):
             cameras.set_frame(scene, at)
             k, pose, name = cameras.sample(scene, view_layer, camera, (asked.width, asked.height))
-            drawn = _depth(pool, scene, view_layer, asked, camera or scene.camera, k, pose)
+            size, seen_by = (asked.width, asked.height), camera or scene.camera
+            drawn = pool.submit(stand_in_depth(view_layer, asked.stand_ins, seen_by, k, pose, size))
         pixels = frames.read(at)
         depth = drawn.result()
         depth[depth == 0] = asked.backdrop
@@ -175,7 +176,7 @@ def capture_steps(
         picture = undistortion.picture(pixels, pool.map)
         try:
             write_whole(path.with_name(colour), encode_png(picture))
-            write_whole(path.with_name(planar), _npy(depth))
+            write_whole(path.with_name(planar), encode_npy(depth))
         except OSError as error:
             raise CaptureError(
                 f"The reference cannot be written to {asked.folder}: {(error.strerror or str(error)).lower()}"
@@ -270,21 +271,23 @@ def _animated(scene: bpy.types.Scene, camera: bpy.types.Object) -> tuple[float, 
     return tuple(action.frame_range)
 
 
-def _depth(
-    pool: ThreadPoolExecutor,
-    scene: bpy.types.Scene,
+def stand_in_depth(
     view_layer: bpy.types.ViewLayer,
-    asked: Plan,
+    stand_ins: bpy.types.Collection | None,
     camera: bpy.types.Object,
     k: np.ndarray,
     pose: np.ndarray,
-) -> Future[np.ndarray]:
-    """Have the planar depth of the stand-ins drawn, (H, W) float32, 0 where there is none."""
+    size: tuple[int, int],
+) -> Callable[[], np.ndarray]:
+    """What draws the planar depth of the stand-ins as they are now, (H, W) float32, 0 where there is none.
+
+    It may be called in any thread.
+    """
     lens_data = camera.evaluated_get(view_layer.depsgraph).data
     near, far = lens_data.clip_start, lens_data.clip_end
-    triangles = [np.empty((0, 3, 3)), *_triangles(view_layer.depsgraph, asked.stand_ins)]
+    triangles = [np.empty((0, 3, 3)), *_triangles(view_layer.depsgraph, stand_ins)]
     seen = np.concatenate(triangles) @ pose[:3, :3].T + pose[:3, 3]
-    return pool.submit(planar_depth, seen, k, (asked.width, asked.height), near, far)
+    return partial(planar_depth, seen, k, size, near, far)
 
 
 def _triangles(graph: bpy.types.Depsgraph, collection: bpy.types.Collection | None) -> Iterator[np.ndarray]:
@@ -309,7 +312,8 @@ def _triangles(graph: bpy.types.Depsgraph, collection: bpy.types.Collection | No
         yield world[corners].reshape(-1, 3, 3)
 
 
-def _npy(values: np.ndarray) -> bytes:
+def encode_npy(values: np.ndarray) -> bytes:
+    """An array as the bytes of a .npy file."""
     file = io.BytesIO()
     np.save(file, values)
     return file.getvalue()

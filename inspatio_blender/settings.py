@@ -203,12 +203,12 @@ class InSpatioShot(bpy.types.PropertyGroup):
     footage_stand_ins: PointerProperty(
         type=bpy.types.Collection,
         name="Stand-Ins",
-        description="Planes, boxes and models in place of what the footage shows: its depth is rendered from them",
+        description="Planes, boxes and models in place of what the pictures show: their depth is rendered from them",
         options=set(),
     )
     footage_backdrop: FloatProperty(
         name="Backdrop",
-        description="Depth of the footage where there is no stand-in, as a plane at this distance from the camera. "
+        description="Depth where there is no stand-in, as a plane at this distance from the camera. "
         "0: it has none there, and that part is left out of the world",
         default=0.0,
         min=0.0,

@@ -4,7 +4,7 @@ import bpy
 
 from ..backend.protocol.sources import DEPTH_NETWORKS
 from ..inspatio_blender import driver, footage, listing, takes
-from ..inspatio_blender.camera_settings import FILE
+from ..inspatio_blender.camera_settings import FILE, STAND_INS
 from .preferences import task_outcome, task_progress
 from .shot import Tab, sentence
 
@@ -54,7 +54,7 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
         if shot.reference_kind == "IMAGES":
             for camera in shot.reference_cameras() or [shot.camera or context.scene.camera]:
                 if camera is not None:
-                    self._depth(layout.box().column(), camera)
+                    self._depth(shot, layout.box().column(), camera)
         layout.separator()
         if runtime.capturing is not None:
             row = layout.row()
@@ -71,7 +71,7 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
                 column.operator("inspatio.capture_reference", icon="OUTLINER_OB_CAMERA")
         self._version(context, layout)
 
-    def _depth(self, column, camera):
+    def _depth(self, shot, column, camera):
         """Where the depth of the picture behind a camera comes from."""
         settings = camera.data.inspatio
         column.label(text=camera.name, icon="CAMERA_DATA")
@@ -83,6 +83,10 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
                 rows = column.column(align=True)
                 rows.prop(settings, "range_low")
                 rows.prop(settings, "range_high")
+        elif settings.depth_from == STAND_INS:
+            column.prop(shot, "footage_stand_ins")
+            column.prop(shot, "footage_backdrop")
+            return
         else:
             row = column.row(align=True)
             row.label(text=DEPTH_NETWORKS[settings.depth_from].licence, icon="INFO")

@@ -36,6 +36,9 @@ def test_camera_images(blender, tmp_path):
     assert [view.frame for view in footage.views] == [1, 3, 5]
     assert [float(depth.max()) for depth in world.depth] == [6, 8, 10]
     assert len({view.world_to_camera for view in footage.views}) == 3, "the camera of the scene is animated"
+    stood_in = load_world(Path(found["stood_in"]))[0].depth[0]
+    np.testing.assert_allclose(stood_in[:, 60:196], 5.0, rtol=1e-5)
+    assert stood_in[:, :55].max() == stood_in[:, 201:].max() == 0
     assert found["moments"] == {
         "sequence 1": "shot_005.png",
         "sequence 3": "shot_005.png",

@@ -115,9 +115,16 @@ class _Recovery:
         else:
             values = read_values(asked.depth, asked.form)
             size = values.shape[1], values.shape[0]
-            check_shape(asked.depth.name, size, picture.name, picture.size)
-            own = placement.of_size(*size)
+            if asked.depth_of == "view":
+                frame = self._request.width, self._request.height
+                check_shape(asked.depth.name, size, "the view", frame)
+                own = Placement(*size, *frame)
+            else:
+                check_shape(asked.depth.name, size, picture.name, picture.size)
+                own = placement.of_size(*size)
             depth = own.depth(planar_depth(asked.depth.name, values, asked.form.encoding, own.intrinsics(k)))
+            # Where the picture shows nothing, there is nothing to give a depth to.
+            depth = depth * placement.depth(np.ones(picture.pixels.shape[:2], np.float32))
         return depth
 
     def _stand(

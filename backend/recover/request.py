@@ -7,12 +7,14 @@ A views file is JSON, written by the add-on or by hand (docs/stills.md):
      "views": [{"frame": 1.0, "camera": "Camera", "picture": "photo.jpg", "picture_frame": 0,
                 "picture_fit": "stretch" | "fit" | "crop", "pixel_aspect": 1.0,
                 "intrinsics": [9 numbers], "world_to_camera": [16 numbers],
-                "depth": "photo.exr" or "", "encoding": "planar" | "ray" | "inverse", "range": [] or [low, high],
+                "depth": "photo.exr" or "", "depth_of": "picture" | "view",
+                "encoding": "planar" | "ray" | "inverse", "range": [] or [low, high],
                 "known_pixels": [] or [u0, v0, u1, v1], "known_distance": 0.0}]}
 
-Its paths are as they are, or beside it. aspect: width by height of the cameras' frame as it is displayed; pixel_aspect:
-the same of a picture's pixels; picture_fit: how the one lies in the other. A view without a depth file has its depth
-from `network`. solve: the poses of all views but the first are found, not taken from here.
+Its paths are as they are, or beside it. aspect: width by height of the cameras' frame as it is displayed;
+pixel_aspect: the same of a picture's pixels; picture_fit: how the one lies in the other. A view without a depth file
+has its depth from `network`; depth_of: whether its map shows what the picture does, or what the camera's frame does.
+solve: the poses of all views but the first are found, not taken from here.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ from .placing import FITS
 LONGEST_SIDE = 1280
 """Of a view whose size nobody states: larger pictures are made smaller."""
 CAMERAS = ("moving", "static")
+DEPTH_OF = ("picture", "view")
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,8 @@ class ViewRequest:
     """A view to be made of a picture.
 
     picture_frame: of a video, counted from 0. fit: how the picture lies in the view, pixel_aspect: width by height of
-    its pixels. intrinsics are those of the view's pixels. depth: a depth map, None for the network's. known: two pixels
-    of the view and how far apart they are in the world, for the scale of the depth.
+    its pixels. intrinsics are those of the view's pixels. depth: a depth map, None for the network's; depth_of: what it
+    shows. known: two pixels of the view and how far apart they are in the world, for the scale of the depth.
     """
 
     frame: float
@@ -63,6 +66,7 @@ class ViewRequest:
     depth: Path | None = None
     form: DepthForm = PLANAR
     known: tuple[tuple[float, ...], float] | None = None
+    depth_of: str = "picture"
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,7 @@ def _view(path: Path, number: int, entry: Mapping[str, Any]) -> ViewRequest:
         raise read.wrong("range must be the lowest and the highest value")
     if len(known) not in (0, 4):
         raise read.wrong("known_pixels must be two pixels")
-    depth = read.text("depth", 4000)
+    depth, depth_of = read.text("depth", 4000), read.choice("depth_of", DEPTH_OF)
     return ViewRequest(
         read.number("frame"),
         read.text("camera", 500),
@@ -150,6 +154,7 @@ def _view(path: Path, number: int, entry: Mapping[str, Any]) -> ViewRequest:
         path.parent / depth if depth else None,
         DepthForm(read.choice("encoding", ENCODINGS), (span[0], span[1]) if span else None),
         (known, read.number("known_distance", above=0.0)) if known else None,
+        depth_of,
     )
 
 

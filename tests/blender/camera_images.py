@@ -152,6 +152,22 @@ def test(folder):
     refused("is missing")
     shot.reference_every_frame = False
 
+    # Geometry of the scene in place of a depth map; beside a picture that leaves some of the frame empty there is none.
+    behind(first, captured / "view_0000.png").image.scale(144, 144)
+    first.data.background_images[0].frame_method = "FIT"
+    first.data.inspatio.depth_from, shot.reference_camera_2 = "STAND_INS", None
+    refused("There are no stand-ins")
+    shot.footage_stand_ins = bpy.data.collections.new("Stand-Ins")
+    scene.collection.children.link(shot.footage_stand_ins)
+    refused("sees no stand-in")
+    scene.frame_set(1)
+    wall = bpy.data.meshes.new("Wall")
+    wall.from_pydata([(-9, -9, -5), (9, -9, -5), (9, 9, -5), (-9, 9, -5)], [], [(0, 1, 2, 3)])
+    shot.footage_stand_ins.objects.link(bpy.data.objects.new("Wall", wall))
+    shot.footage_stand_ins.objects[0].matrix_world = first.matrix_world
+    assert bpy.ops.inspatio.recover_reference() == {"FINISHED"}
+    stood_in = takes.reference_version(scene)
+
     background = behind(first, frames / "shot_005.png")
     background.image.source = "SEQUENCE"
     user = background.image_user
@@ -177,6 +193,7 @@ def test(folder):
         "scaled": str(scaled),
         "moments": moments,
         "footage": str(footage),
+        "stood_in": str(stood_in),
     }
     assert json.dumps(found)
     return found

@@ -44,6 +44,7 @@ def photograph(studio: capture.Studio, camera: bpy.types.Object, frame: int, pat
         "picture": path.with_suffix(".jpg").name,
         "picture_frame": 0,
         "picture_fit": "stretch",
+        "depth_of": "picture",
         "pixel_aspect": 1.0,
         "intrinsics": view.intrinsics.astype(float).ravel().tolist(),
         "world_to_camera": view.world_to_camera.astype(float).ravel().tolist(),
