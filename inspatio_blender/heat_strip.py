@@ -11,8 +11,10 @@ from .coverage import Coverage, colour
 
 PIXELS = 32
 """Width and height of an icon's picture."""
-SHARE = 0.8
-"""Of a button's width, what its icon takes."""
+SCALE = 0.95
+"""Of a button's width, at which icons touch."""
+PITCH = 0.795
+"""Width of such a button, in units of the interface."""
 
 _previews = None
 _drawn: tuple = ()
@@ -21,11 +23,11 @@ _drawn: tuple = ()
 def draw(layout: bpy.types.UILayout, coverage: Coverage, width: float, is_stale: bool) -> None:
     """Draw the strip into a region that is `width` pixels wide."""
     unit = 20 * bpy.context.preferences.system.ui_scale
-    count = max(4, int((width - 3 * unit) / (SHARE * unit)))
+    count = max(4, int((width - 1.3 * unit) / (PITCH * unit)))
     _paint(coverage, count, is_stale)
     row = layout.row(align=True)
     row.alignment = "CENTER"
-    row.scale_x = SHARE
+    row.scale_x = SCALE
     for number in range(count):
         row.label(text="", icon_value=_previews[str(number)].icon_id)
 

@@ -12,7 +12,7 @@ RUNS_SHOWN = 4
 class INSPATIO_PT_coverage(Tab, bpy.types.Panel):
     bl_label = "Coverage"
     bl_parent_id = "INSPATIO_PT_shot"
-    bl_order = 0
+    bl_order = 1
 
     def draw(self, context):
         layout = self.layout

@@ -8,12 +8,12 @@ FRAMES = 97
 
 
 def wide_area(kind):
-    """The left half of the viewport as an editor of this kind, showing all of its keys."""
+    """The lowest part of the viewport as an editor of this kind."""
     place = window.viewport()
     screen = place["window"].screen
     before = set(screen.areas)
     with bpy.context.temp_override(**place):
-        bpy.ops.screen.area_split(direction="HORIZONTAL", factor=0.3)
+        bpy.ops.screen.area_split(direction="HORIZONTAL", factor=0.22)
     area = next(area for area in screen.areas if area not in before)
     area.ui_type = kind
     return area
@@ -68,6 +68,8 @@ def test(folder):
     yield lambda: checked.is_stale(scene)
     yield 0.5
     yield from window.ask("shot coverage_2_stale")
+    scene.inspatio.reference_kind, scene.inspatio.reference_step = "MOVING", 24
+    bpy.ops.inspatio.capture_reference("EXEC_DEFAULT")
     with bpy.context.temp_override(**window.viewport()):
         bpy.ops.ed.undo_push(message="moved")
         bpy.ops.inspatio.time_preset(preset="FREEZE_REPEAT", hold=30)
