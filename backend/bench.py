@@ -285,7 +285,7 @@ def measure_splat() -> dict[str, Any]:
         splat_views(picture[None], distance[None], intrinsics[None], source[None], lenses, targets)
 
     with torch.inference_mode():
-        seconds = _best(ours, 5)
+        seconds = best(ours, 5)
         figures: dict[str, Any] = {"splat_832x480_12_s": round(seconds, 3)}
         plain = _plain_splat()
         if plain is not None:
@@ -295,7 +295,7 @@ def measure_splat() -> dict[str, Any]:
                 for target in targets:
                     plain(picture, distance, intrinsics, source, intrinsics, target, size)
 
-            figures["splat_speedup"] = round(_best(plainly, 2) / seconds, 2)
+            figures["splat_speedup"] = round(best(plainly, 2) / seconds, 2)
     return figures
 
 
@@ -312,7 +312,7 @@ def _plain_splat() -> Callable[..., Any] | None:
     return module.plain_splat
 
 
-def _best(work: Callable[[], None], times: int) -> float:
+def best(work: Callable[[], object], times: int) -> float:
     """Seconds of the fastest of some runs, after one that warms up."""
     work()
     seconds = []

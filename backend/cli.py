@@ -113,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     bench.add_argument("--frames", type=int, default=97, help="frames to generate (default: %(default)s)")
     bench.add_argument("--preset", default="tiny", help="preset to measure (default: %(default)s, over HTTP)")
+    bench.add_argument("--coverage", action="store_true", help="how long coverage takes, and nothing else")
     released = bench.add_argument_group("presets of released weights: every stage, and its floor")
     released.add_argument("--random-weights", action="store_true", help="needs no weights: they are made up")
     released.add_argument("--size", default="832x480", help="width and height (default: %(default)s)")
@@ -480,9 +481,14 @@ def _bench(parsed: argparse.Namespace) -> int:
     from .bench import BenchError, measure
 
     try:
-        said = (
-            measure(parsed.out, parsed.merge, parsed.frames) if parsed.preset == "tiny" else _stages(parsed)
-        )
+        if parsed.coverage:
+            from .bench_coverage import measure as measure_coverage
+
+            said = measure_coverage(parsed.out)
+        elif parsed.preset == "tiny":
+            said = measure(parsed.out, parsed.merge, parsed.frames)
+        else:
+            said = _stages(parsed)
     except BenchError as error:
         sys.stderr.write(f"{error}\n")
         return FAILED

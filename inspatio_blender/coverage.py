@@ -5,6 +5,7 @@ until another check, another file or the end of the add-on. What it was made for
 stale rather than made anew: sampling a heavy scene takes longer than an artist wants to wait after every move.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,12 +31,25 @@ class Run:
     share: float
 
     @property
-    def sentence(self) -> str:
-        share = f"{self.share:.0%}".replace("%", " %")
+    def words(self) -> str:
+        """In a few words, below a heading that says what is counted."""
+        share = percent(self.share)
         if self.first == self.last:
-            return f"Frame {self.first:g} under {LOW:.0%}".replace("%", " %") + f": {share}"
-        where = f"Frames {self.first:g} to {self.last:g} under {LOW:.0%}".replace("%", " %")
-        return f"{where}, lowest {share} at {self.lowest:g}"
+            return f"{self.first:g}: {share}"
+        return f"{self.first:g} to {self.last:g}, {share} at {self.lowest:g}"
+
+    @property
+    def sentence(self) -> str:
+        """In words that stand alone."""
+        if self.first == self.last:
+            return f"Frame {self.first:g} under {percent(LOW)}: {percent(self.share)}"
+        lowest = f"lowest {percent(self.share)} at {self.lowest:g}"
+        return f"Frames {self.first:g} to {self.last:g} under {percent(LOW)}, {lowest}"
+
+
+def percent(share: float) -> str:
+    """A share as it is shown. Rounded down, so that what is marked is not called 50 %."""
+    return f"{math.floor(100 * share)} %"
 
 
 def low_runs(frames: Sequence[float], shares: Sequence[float]) -> list[Run]:

@@ -16,10 +16,14 @@ from . import driver
 from .coverage import LOW, Coverage, Run, colour
 
 HEIGHT = 44
-"""Of a column for full coverage, in pixels of an unscaled interface."""
+"""Of a column for full coverage, in pixels of an unscaled interface; less where the editor is low."""
 BOTTOM = 18
-"""Where the columns stand: above the scroll bar."""
-MARK = (0.95, 0.35, 0.30, 1.0)
+"""Where the columns stand: above the scroll bar. At the very bottom where the editor is low."""
+SCRUBBING = 23
+"""Height of the numbers at the top."""
+LABEL = 15
+"""Height of the marks and their numbers."""
+MARK = (0.95, 0.35, 0.30)
 
 _handler = None
 
@@ -39,37 +43,42 @@ def _draw() -> None:
     scale = bpy.context.preferences.system.ui_scale
     per_frame = region.width / (right - left)
     frames = np.array(coverage.frames[: len(coverage.shares)])
-    strength = 0.35 if coverage.is_stale(scene) else 0.85
+    room = region.height - (SCRUBBING + LABEL) * scale
+    bottom = BOTTOM * scale if room >= (BOTTOM + HEIGHT) * scale else 0.0
+    high = max(min(HEIGHT * scale, room - bottom), 8 * scale)
+    strength = 0.3 if coverage.is_stale(scene) else 0.8
     gpu.state.blend_set("ALPHA")
     try:
-        _columns((frames - left) * per_frame, per_frame, coverage, scale, strength)
-        _marks(coverage.runs, left, per_frame, scale, strength)
+        _columns((frames - left) * per_frame, per_frame, coverage, (bottom, high), strength)
+        _marks(coverage.runs, left, per_frame, bottom + high, scale, strength)
     finally:
         gpu.state.blend_set("NONE")
 
 
-def _columns(x: np.ndarray, per_frame: float, coverage: Coverage, scale: float, strength: float) -> None:
-    """Draw the columns around `x` (n,), and the line that they should reach."""
+def _columns(
+    x: np.ndarray, per_frame: float, coverage: Coverage, place: tuple[float, float], strength: float
+) -> None:
+    """Draw the columns around `x` (n,), and the line that they should reach; `place` is their bottom and height."""
     shares = np.array(coverage.shares, np.float32)
-    bottom, high = BOTTOM * scale, HEIGHT * scale
+    bottom, high = place
     corners = np.zeros((len(x), 6, 2), np.float32)
     corners[:, (0, 2, 5), 0] = (x - per_frame / 2)[:, None]
     corners[:, (1, 3, 4), 0] = (x + per_frame / 2)[:, None]
     corners[:, (0, 1, 3), 1] = bottom
     corners[:, (2, 4, 5), 1] = (bottom + np.maximum(shares * high, 1.0))[:, None]
     colours = np.array([(*colour(share), strength) for share in shares], np.float32)
-    batch_for_shader(
-        gpu.shader.from_builtin("FLAT_COLOR"),
-        "TRIS",
-        {"pos": corners.reshape(-1, 2), "color": np.repeat(colours, 6, axis=0)},
-    ).draw(gpu.shader.from_builtin("FLAT_COLOR"))
+    shader = gpu.shader.from_builtin("FLAT_COLOR")
+    content = {"pos": corners.reshape(-1, 2), "color": np.repeat(colours, 6, axis=0)}
+    batch_for_shader(shader, "TRIS", content).draw(shader)
     y = bottom + LOW * high
     _lines([(x[0] - per_frame / 2, y), (x[-1] + per_frame / 2, y)], (1.0, 1.0, 1.0, 0.35), 1.0)
 
 
-def _marks(runs: Sequence[Run], left: float, per_frame: float, scale: float, strength: float) -> None:
-    """A line over each run of marked frames, with its numbers where there is room."""
-    colour, y = (*MARK[:3], strength), (BOTTOM + HEIGHT + 2) * scale
+def _marks(
+    runs: Sequence[Run], left: float, per_frame: float, top: float, scale: float, strength: float
+) -> None:
+    """A line over each run of marked frames, `top` pixels high, with its numbers where there is room."""
+    colour, y = (*MARK, strength), top + scale
     taken = -1e9
     blf.size(0, 11 * scale)
     blf.color(0, *colour)
@@ -80,7 +89,7 @@ def _marks(runs: Sequence[Run], left: float, per_frame: float, scale: float, str
         width, _ = blf.dimensions(0, text)
         at = (start + stop - width) / 2
         if at > taken:
-            blf.position(0, at, y + 4 * scale, 0)
+            blf.position(0, at, y + 3 * scale, 0)
             blf.draw(0, text)
             taken = at + width + 6 * scale
 

@@ -3,6 +3,7 @@
 import bpy
 
 from ..inspatio_blender import driver, heat_strip
+from ..inspatio_blender.coverage import LOW, percent
 from .shot import Tab, sentence
 
 RUNS_SHOWN = 4
@@ -11,7 +12,7 @@ RUNS_SHOWN = 4
 class INSPATIO_PT_coverage(Tab, bpy.types.Panel):
     bl_label = "Coverage"
     bl_parent_id = "INSPATIO_PT_shot"
-    bl_order = 0
+    bl_order = 1
 
     def draw(self, context):
         layout = self.layout
@@ -43,18 +44,17 @@ class INSPATIO_PT_coverage(Tab, bpy.types.Panel):
             sentence(layout, "The camera or the shot has changed since: check again", width, "FILE_REFRESH")
         column = layout.column(align=True)
         column.active = not is_stale
+        if coverage.runs:
+            column.label(text=f"Under {percent(LOW)} covered", icon="ERROR")
         for run in coverage.runs[:RUNS_SHOWN]:
             row = column.row(align=True)
             row.alignment = "LEFT"
-            row.operator("inspatio.go_to_frame", text=run.sentence, icon="ERROR", emboss=False).frame = round(
-                run.lowest
-            )
+            button = row.operator("inspatio.go_to_frame", text=run.words, icon="FRAME_NEXT", emboss=False)
+            button.frame = round(run.lowest)
         if len(coverage.runs) > RUNS_SHOWN:
             column.label(text=f"And {len(coverage.runs) - RUNS_SHOWN} more", icon="BLANK1")
         if not coverage.runs and coverage.state == "finished":
-            column.label(
-                text=f"Every frame is covered, {min(coverage.shares):.0%} at least", icon="CHECKMARK"
-            )
+            column.label(text=f"{percent(min(coverage.shares))} or more covered", icon="CHECKMARK")
 
 
 def register():

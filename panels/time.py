@@ -10,7 +10,7 @@ class INSPATIO_PT_time(Tab, bpy.types.Panel):
     bl_label = "Reference Time"
     bl_parent_id = "INSPATIO_PT_shot"
     bl_options = {"DEFAULT_CLOSED"}
-    bl_order = 1
+    bl_order = 0
 
     def draw_header(self, context):
         row = self.layout.row()

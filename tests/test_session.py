@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -216,6 +217,51 @@ def test_context_latents_are_those_of_the_whole_reference_video(
         reference = context(preset.autoencoder("final").codec, world, HEIGHT, WIDTH, device)
         parts = [reference.latents(b, camera_block(cameras.block(b)).times, [0, 0, 0]) for b in range(3)]
         assert (torch.cat(parts, dim=1) - whole).abs().max() < 1e-4
+
+
+def _timed(cameras: Cameras, times: Sequence[float]) -> Cameras:
+    return replace(cameras, times=tuple(times))
+
+
+def test_a_frozen_moving_world_is_a_still(preset: LoadedPreset, worlds: dict[str, World]) -> None:
+    moving, cameras = worlds["moving"], move(21, WIDTH, HEIGHT)
+    only = slice(11, 12)
+    still = World(
+        "still",
+        moving.colour[only],
+        moving.depth[only],
+        moving.intrinsics[only],
+        moving.world_to_camera[only],
+        moving.frames[only],
+    )
+    runs = [
+        _run(Session(preset, world, WIDTH, HEIGHT, seed=5), _timed(cameras, times), range(2))
+        for world, times in ((moving, [12.3] * 21), (still, cameras.times), (moving, cameras.times))
+    ]
+    frozen, alone, playing = (_frames(blocks).astype(int) for blocks in runs)
+    assert np.abs(frozen - alone).max() <= 1  # A still's context is encoded once and kept.
+    assert np.abs(frozen - playing).max() > 50
+
+
+@torch.inference_mode()
+def test_time_that_runs_backward_shows_the_views_backward(
+    preset: LoadedPreset, worlds: dict[str, World]
+) -> None:
+    world, cameras = worlds["moving"], move(21, WIDTH, HEIGHT)
+    mirrored = World(
+        "moving",
+        world.colour.flip(0),
+        world.depth.flip(0),
+        world.intrinsics.flip(0),
+        world.world_to_camera.flip(0),
+        41 - world.frames.flip(0),
+    )
+    backward = [41 - time for time in cameras.times]
+    runs = [
+        _run(Session(preset, shown, WIDTH, HEIGHT, seed=5), _timed(cameras, times), range(2))
+        for shown, times in ((world, backward), (mirrored, cameras.times))
+    ]
+    assert np.array_equal(_frames(runs[0]), _frames(runs[1]))
 
 
 def test_stills_show_a_view_a_latent(preset: LoadedPreset, worlds: dict[str, World]) -> None:

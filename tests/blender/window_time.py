@@ -7,13 +7,36 @@ from door import arguments, disable, part
 FRAMES = 97
 
 
-def timeline():
-    return next(area for area in window.viewport()["window"].screen.areas if area.type == "DOPESHEET_EDITOR")
+def wide_area(kind):
+    """The lowest part of the viewport as an editor of this kind."""
+    place = window.viewport()
+    screen = place["window"].screen
+    before = set(screen.areas)
+    with bpy.context.temp_override(**place):
+        bpy.ops.screen.area_split(direction="HORIZONTAL", factor=0.22)
+    area = next(area for area in screen.areas if area not in before)
+    area.ui_type = kind
+    return area
+
+
+def view_all(area, operator):
+    place = {"window": window.viewport()["window"], "area": area}
+    with bpy.context.temp_override(**place, region=next(r for r in area.regions if r.type == "WINDOW")):
+        operator()
 
 
 def test(folder):
     scene = window.prepare(folder, FRAMES)
     runtime = part("inspatio_blender.driver").get()
+    for name in (
+        "reference.INSPATIO_PT_reference",
+        "time.INSPATIO_PT_time",
+    ):  # As after a click on their headers.
+        module, cls = name.split(".")
+        panel = getattr(part(f"panels.{module}"), cls)
+        bpy.utils.unregister_class(panel)
+        panel.bl_options = {"DEFAULT_CLOSED"} if module == "reference" else set()
+        bpy.utils.register_class(panel)
     camera = scene.camera
     for frame, turn in ((25, 0.0), (45, 1.3), (62, 0.1), (80, 0.0), (97, -0.75)):
         camera.rotation_euler.z = turn
@@ -31,35 +54,36 @@ def test(folder):
     checked = runtime.coverage
     assert checked.state == "finished", checked.message
     assert len(checked.runs) == 2, checked.runs
-    # The timeline is low by itself: the picture wants to be seen.
-    area = timeline()
-    place = {"window": window.viewport()["window"], "area": area}
-    with bpy.context.temp_override(**place, region=next(r for r in area.regions if r.type == "WINDOW")):
-        bpy.ops.action.view_all()
-    yield 1.0
+    yield 0.5
+    yield from window.ask("shot coverage_1_low")
+    area = wide_area("DOPESHEET")
+    yield 0.5
+    view_all(area, bpy.ops.action.view_all)
+    yield 0.5
     yield from window.ask("shot coverage_1")
-    assert not checked.is_stale(scene), "drawing and scrubbing change nothing"
     scene.frame_set(44)
-    yield 1.0
-    assert not checked.is_stale(scene)
+    yield 0.5
+    assert not checked.is_stale(scene), "drawing and scrubbing change nothing"
     camera.location.z += 0.3
     yield lambda: checked.is_stale(scene)
     yield 0.5
     yield from window.ask("shot coverage_2_stale")
+    scene.inspatio.reference_kind, scene.inspatio.reference_step = "MOVING", 24
+    bpy.ops.inspatio.capture_reference("EXEC_DEFAULT")
     with bpy.context.temp_override(**window.viewport()):
         bpy.ops.ed.undo_push(message="moved")
         bpy.ops.inspatio.time_preset(preset="FREEZE_REPEAT", hold=30)
+    camera.select_set(False)
     area.ui_type = "FCURVES"
-    scene = window.viewport()["window"].scene
-    with bpy.context.temp_override(**place, region=next(r for r in area.regions if r.type == "WINDOW")):
-        bpy.ops.graph.view_all()
-    yield 1.0
+    yield 0.5
+    view_all(area, bpy.ops.graph.view_all)
+    yield 0.5
     yield from window.ask("shot time_1")
     with bpy.context.temp_override(**window.viewport()):
         bpy.ops.ed.undo_push(message="time")
         bpy.ops.ed.undo()
     area.ui_type = "TIMELINE"
-    yield 1.0
+    yield 0.5
     yield from window.ask("shot coverage_3_undone")
     # Esc ends a check.
     scene = window.viewport()["window"].scene
