@@ -62,9 +62,7 @@ def test_equals_the_plain_surface(
     distance, known, certain = plain_surface(picture(seed), depth, intrinsics(), target.double(), onto, size)
     assert torch.equal(got.known[0][certain], known[certain])
     assert torch.equal(got.per_view_known[0, 0], got.known[0])
-    torch.testing.assert_close(
-        got.depth[0][certain].double(), distance[certain], atol=1e-3, rtol=5e-3
-    )
+    torch.testing.assert_close(got.depth[0][certain].double(), distance[certain], atol=1e-3, rtol=5e-3)
     assert (got.colour[:, 0][~got.known] == -1).all()
 
 
@@ -91,7 +89,11 @@ def test_a_plane_has_no_cracks_at_any_distance_and_zoom(
     onto[:2, :2] *= max(1.0, shown * 1.2)
     off = 50 / 16 * 0.04 * WIDTH
     got = warp(
-        picture(), torch.full(SIZE, 50.0), camera(x * off, y * off * 0.5, 50 - distance), onto=onto, size=(48, 80)
+        picture(),
+        torch.full(SIZE, 50.0),
+        camera(x * off, y * off * 0.5, 50 - distance),
+        onto=onto,
+        size=(48, 80),
     )
     assert got.known.all()
     torch.testing.assert_close(got.depth, torch.full_like(got.depth, distance), atol=1e-4, rtol=1e-3)

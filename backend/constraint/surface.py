@@ -41,8 +41,8 @@ STEEP = 5.0
 
 GRAZING = 30.0
 """The same, 88 degrees, up to which a surface that goes on as it did is joined: a floor that runs to the horizon. What
-does not go on so is a veil: too steep to show anything, it hides what is behind it, or a wall seen edge-on would let the
-sky through between its pixels. Beyond lies a gap between two things."""
+does not go on so is a veil: too steep to show anything, it hides what is behind it, or a wall seen edge-on would let
+the sky through between its pixels. Beyond lies a gap between two things."""
 
 BEHIND = 0.9
 """A veil's 1 / depth counts as this much of its farthest corner's, so that it never hides what stands there itself."""
@@ -118,7 +118,7 @@ class _Warp:
 
     @staticmethod
     def between(lens: Tensor, motion: Tensor, onto: Tensor) -> _Warp:
-        """`lens` and `onto` (3, 3): intrinsics of view and target; motion (4, 4) from the view's camera to the target's."""
+        """`lens` and `onto` (3, 3): intrinsics of view and target; motion (4, 4): from one's camera to the other's."""
         forth = onto @ motion[:3, :3] @ torch.linalg.inv(lens)
         shift, back = onto @ motion[:3, 3], torch.linalg.inv(forth)
         return _Warp(forth.tolist(), shift.tolist(), back.tolist(), (back @ shift).tolist())
@@ -130,7 +130,8 @@ class _Surface:
     i, polygon n + j the cell of pixel rim[j].
 
     colour (3, h, w), disparity (h, w), lens (3, 3) float64.
-    limit (h-1, w-1): inf where there is a quad, -1 where there is not. share (h-1, w-1): how much of its 1 / depth counts.
+    limit (h-1, w-1): inf where there is a quad, -1 where there is not.
+    share (h-1, w-1): how much of a quad's 1 / depth counts where it competes with others.
     numbers (h-1, w-1): int32, what a quad is drawn as, see `_rasterised`.
     rim (m,): pixels that have a cell. corners: x, y and disparity, (4, m) each, clockwise from the top left.
     planes (8, n + m): G of the triangle at a polygon's first corner, G of that at the opposite one, and column and row
@@ -275,10 +276,12 @@ def _rasterised(surface: _Surface, warp: _Warp, height: int, width: int) -> Tens
     part = _even(count, 1, device)
     for start in range(0, count, part):
         cut = slice(start, min(start + part, count))
-        u, v, near = _project(warp, *(corner[:, cut] for corner in surface.corners))
+        u, v, near = (tuple(p) for p in _project(warp, *(corner[:, cut] for corner in surface.corners)))
         numbers = torch.arange(cut.start, cut.stop, dtype=torch.int32, device=device)
-        rest.append(_draw(tuple(u), tuple(v), _least(tuple(near)), numbers + (rows * columns + 1), target))
-    _draw_triangles(*(torch.cat(same, dim=-1) for same in zip(*rest, strict=True)), target)
+        rest.append(_draw(u, v, _least(near), numbers + (rows * columns + 1), target))
+    if rest:
+        large_u, large_v, keys = (torch.cat(same, dim=-1) for same in zip(*rest, strict=True))
+        _draw_triangles(large_u, large_v, keys, target)
     return target.nearest.view(height + 2, width + 2)
 
 
@@ -324,7 +327,8 @@ def _draw(
     """Draw polygons with four corners clockwise; none where `near`, their 1 / depth, is negative.
 
     Nearly all reach over one or two pixels across and down: the four pixels from the first in reach on are tested
-    for each. Handed back is what `_draw_triangles` has to draw: larger ones, and what is not convex or seen from behind.
+    for each. Handed back is what `_draw_triangles` has to draw: larger ones, and what is not convex or seen from
+    behind.
     """
     keys = torch.stack((numbers, near.view(torch.int32)), dim=-1).view(torch.int64)[..., 0]
     stride = target.width + 2
@@ -335,7 +339,10 @@ def _draw(
     after = (1, 2, 3, 0)
     # From the pixel to the corners; twice the area between an edge and the pixel is negative outside.
     to_u, to_v = [corner - column for corner in u], [corner - row for corner in v]
-    du, dv = [to_u[j] - to_u[i] for i, j in enumerate(after)], [to_v[j] - to_v[i] for i, j in enumerate(after)]
+    du, dv = (
+        [to_u[j] - to_u[i] for i, j in enumerate(after)],
+        [to_v[j] - to_v[i] for i, j in enumerate(after)],
+    )
     turns = tuple(_cross(du[i], dv[i], du[j], dv[j]) for i, j in enumerate(after))
     slow = (torch.maximum(right - column, bottom - row) >= 2) | (_least(turns) <= 0)
     slow &= near >= 0
@@ -469,9 +476,7 @@ def _met(
     (sx, sy, sz), k = meet(plane)
     # A polygon that is seen edge-on leaves rounding errors where the ray meets it: they stay within its pixel.
     scale = sz.clamp_(min=1e-6).reciprocal_()
-    x, y = (
-        s.mul_(scale).sub_(own).clamp_(-0.5, 1).add_(own) for s, own in ((sx, column), (sy, row))
-    )
+    x, y = (s.mul_(scale).sub_(own).clamp_(-0.5, 1).add_(own) for s, own in ((sx, column), (sy, row)))
     return x, y, torch.maximum(k, near)
 
 
@@ -497,7 +502,9 @@ def _cell_colour(surface: _Surface, x: Tensor, y: Tensor, own: Tensor) -> Tensor
     along = (column >= left) & surface.across.flatten().index_select(0, first[0]) | joined
     down = (row >= above) & surface.down.flatten().index_select(0, first[1]) | joined
     dx, dy = dx.abs_(), dy.abs_()
-    weights = torch.stack([(1 - dx) * (1 - dy), dx * (1 - dy) * along, (1 - dx) * dy * down, dx * dy * joined])
+    weights = torch.stack(
+        [(1 - dx) * (1 - dy), dx * (1 - dy) * along, (1 - dx) * dy * down, dx * dy * joined]
+    )
     weights /= weights.sum(dim=0)
     colours = (plane.flatten().index_select(0, around.flatten()).view_as(weights) for plane in surface.colour)
     return torch.stack([(colour * weights).sum(dim=0) for colour in colours])

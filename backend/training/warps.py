@@ -175,9 +175,7 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     results = [
-        result
-        for path in sorted(arguments.scenes.glob("*.npz"))
-        for result in compare(path, arguments.out)
+        result for path in sorted(arguments.scenes.glob("*.npz")) for result in compare(path, arguments.out)
     ]
     report = {
         "mean": {warp: mean_of([r for r in results if r.warp == warp]) for warp in WARPS},
