@@ -73,7 +73,7 @@ def plain_surface(
 
 
 def polygons_of(surface: _Surface) -> tuple[Tensor, Tensor, Tensor]:
-    """Corners (P, 4, 3) clockwise: x, y, disparity; whether it is shown (P,), and how much of its nearness counts (P,)."""
+    """Corners (P, 4, 3) clockwise: x, y, disparity; whether it is shown, and how much of its nearness counts, (P,)."""
     row, column = (surface.limit > 0).nonzero().unbind(dim=1)
     y = torch.stack([row, row, row + 1, row + 1], dim=1)
     x = torch.stack([column, column + 1, column + 1, column], dim=1)

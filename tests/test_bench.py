@@ -46,6 +46,7 @@ def test_the_bench_writes_every_key(
         "backend_start_s",
         "peak_mb",
         "splat_832x480_12_s",
+        "surface_832x480_12_s",
         "splat_speedup",
         "tick_ms_p99",
     ]

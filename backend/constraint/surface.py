@@ -41,8 +41,8 @@ STEEP = 5.0
 
 GRAZING = 30.0
 """The same, 88 degrees, up to which a surface that goes on as it did is joined: a floor that runs to the horizon. What
-does not go on so is a veil: too steep to show anything, it hides what is behind it, or a wall seen edge-on would let the
-sky through between its pixels. Beyond lies a gap between two things."""
+does not go on so is a veil: too steep to show anything, it hides what is behind it, or a wall seen edge-on would let
+the sky through between its pixels. Beyond lies a gap between two things."""
 
 BEHIND = 0.9
 """A veil's 1 / depth counts as this much of its farthest corner's, so that it never hides what stands there itself."""
@@ -57,7 +57,7 @@ target camera's plane, and only what is nearer than their own size could be seen
 TOUCH = 1e-3
 """How far, in pixels, polygons reach over their edges: more than what rounding tears open between them."""
 
-PAIRS = 1 << 18
+PAIRS = CPU_PART
 """Rows of large triangles, and pixels of such rows, that are worked on at a time."""
 
 SAME = 1.01
@@ -118,7 +118,7 @@ class _Warp:
 
     @staticmethod
     def between(lens: Tensor, motion: Tensor, onto: Tensor) -> _Warp:
-        """`lens` and `onto` (3, 3): intrinsics of view and target; motion (4, 4) from the view's camera to the target's."""
+        """`lens` and `onto` (3, 3): intrinsics of view and target; motion (4, 4): from one's camera to the other's."""
         forth = onto @ motion[:3, :3] @ torch.linalg.inv(lens)
         shift, back = onto @ motion[:3, 3], torch.linalg.inv(forth)
         return _Warp(forth.tolist(), shift.tolist(), back.tolist(), (back @ shift).tolist())
@@ -130,7 +130,8 @@ class _Surface:
     i, polygon n + j the cell of pixel rim[j].
 
     colour (3, h, w), disparity (h, w), lens (3, 3) float64.
-    limit (h-1, w-1): inf where there is a quad, -1 where there is not. share (h-1, w-1): how much of its 1 / depth counts.
+    limit (h-1, w-1): inf where there is a quad, -1 where there is not.
+    share (h-1, w-1): how much of a quad's 1 / depth counts where it competes with others.
     numbers (h-1, w-1): int32, what a quad is drawn as, see `_rasterised`.
     rim (m,): pixels that have a cell. corners: x, y and disparity, (4, m) each, clockwise from the top left.
     planes (8, n + m): G of the triangle at a polygon's first corner, G of that at the opposite one, and column and row
@@ -162,7 +163,7 @@ class _Surface:
         lens = intrinsics.to("cpu", torch.float64)
         (across, veil_across), (down, veil_down) = (
             _connected(w, usable, sky, float(lens[0, 0])),
-            [side.T for side in _connected(w.T, usable.T, sky.T, float(lens[1, 1]))],
+            [side.T.contiguous() for side in _connected(w.T, usable.T, sky.T, float(lens[1, 1]))],
         )
         joined, veiled = _quads(across, down), _quads(veil_across, veil_down)
 
@@ -199,6 +200,12 @@ class _Surface:
             down,
             joined,
         )
+
+
+def _even(count: int, size: int, device: torch.device) -> int:
+    """How many of `count` things of `size` numbers are worked on at a time: all, or on a CPU an even part of them."""
+    parts = -(-count * size // CPU_PART) if device.type == "cpu" else 1
+    return max(1, -(-count // max(1, parts)))
 
 
 def _places(rows: int, columns: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -255,7 +262,8 @@ def _rasterised(surface: _Surface, warp: _Warp, height: int, width: int) -> Tens
         surface.planes.shape[1],
     )
     rows, columns = surface.disparity.shape
-    band = max(1, CPU_PART // columns) if device.type == "cpu" else rows
+    rest = []
+    band = _even(rows - 1, columns, device)
     x = torch.arange(columns, device=device).float()
     for start in range(0, rows - 1, band):
         stop = min(start + band, rows - 1)
@@ -263,14 +271,17 @@ def _rasterised(surface: _Surface, warp: _Warp, height: int, width: int) -> Tens
         grid = _project(warp, x, y, surface.disparity[start : stop + 1])
         u, v, near = ((p[:-1, :-1], p[:-1, 1:], p[1:, 1:], p[1:, :-1]) for p in grid)
         farthest = torch.minimum(_least(near) * surface.share[start:stop], surface.limit[start:stop])
-        _draw(u, v, farthest, surface.numbers[start:stop], target)
+        rest.append(_draw(u, v, farthest, surface.numbers[start:stop], target))
     count = len(surface.rim)
-    part = CPU_PART if device.type == "cpu" else max(count, 1)
+    part = _even(count, 1, device)
     for start in range(0, count, part):
         cut = slice(start, min(start + part, count))
-        u, v, near = _project(warp, *(corner[:, cut] for corner in surface.corners))
+        u, v, near = (tuple(p) for p in _project(warp, *(corner[:, cut] for corner in surface.corners)))
         numbers = torch.arange(cut.start, cut.stop, dtype=torch.int32, device=device)
-        _draw(tuple(u), tuple(v), _least(tuple(near)), numbers + (rows * columns + 1), target)
+        rest.append(_draw(u, v, _least(near), numbers + (rows * columns + 1), target))
+    if rest:
+        large_u, large_v, keys = (torch.cat(same, dim=-1) for same in zip(*rest, strict=True))
+        _draw_triangles(large_u, large_v, keys, target)
     return target.nearest.view(height + 2, width + 2)
 
 
@@ -306,11 +317,18 @@ def _most(four: Corners) -> Tensor:
     return torch.maximum(torch.maximum(four[0], four[1]), torch.maximum(four[2], four[3]))
 
 
-def _draw(u: Corners, v: Corners, near: Tensor, numbers: Tensor, target: _Target) -> None:
+def _cross(ax: Tensor, ay: Tensor, bx: Tensor, by: Tensor) -> Tensor:
+    return (ax * by).addcmul_(ay, bx, value=-1)
+
+
+def _draw(
+    u: Corners, v: Corners, near: Tensor, numbers: Tensor, target: _Target
+) -> tuple[Tensor, Tensor, Tensor]:
     """Draw polygons with four corners clockwise; none where `near`, their 1 / depth, is negative.
 
     Nearly all reach over one or two pixels across and down: the four pixels from the first in reach on are tested
-    for each. The rest, and what is not convex or seen from behind, goes through `_draw_triangles`.
+    for each. Handed back is what `_draw_triangles` has to draw: larger ones, and what is not convex or seen from
+    behind.
     """
     keys = torch.stack((numbers, near.view(torch.int32)), dim=-1).view(torch.int64)[..., 0]
     stride = target.width + 2
@@ -318,20 +336,20 @@ def _draw(u: Corners, v: Corners, near: Tensor, numbers: Tensor, target: _Target
     right, bottom = _most(u), _most(v)
     column = left.ceil().clamp_(-1, target.width - 1)
     row = top.ceil().clamp_(-1, target.height - 1)
-    du = [u[(i + 1) % 4] - u[i] for i in range(4)]
-    dv = [v[(i + 1) % 4] - v[i] for i in range(4)]
-    turns = tuple(torch.addcmul(du[i] * dv[(i + 1) % 4], dv[i], du[(i + 1) % 4], value=-1) for i in range(4))
-    slow = torch.maximum(right - column, bottom - row) >= 2
-    slow |= _least(turns) <= 0
-    slow &= near >= 0
-
-    # Twice the area between an edge and the pixel: negative outside.
-    edges = tuple(
-        torch.addcmul(TOUCH + du[i] * (row - v[i]), dv[i], column - u[i], value=-1) for i in range(4)
+    after = (1, 2, 3, 0)
+    # From the pixel to the corners; twice the area between an edge and the pixel is negative outside.
+    to_u, to_v = [corner - column for corner in u], [corner - row for corner in v]
+    du, dv = (
+        [to_u[j] - to_u[i] for i, j in enumerate(after)],
+        [to_v[j] - to_v[i] for i, j in enumerate(after)],
     )
+    turns = tuple(_cross(du[i], dv[i], du[j], dv[j]) for i, j in enumerate(after))
+    slow = (torch.maximum(right - column, bottom - row) >= 2) | (_least(turns) <= 0)
+    slow &= near >= 0
+    edges = tuple(_cross(to_u[i], to_v[i], to_u[j], to_v[j]).add_(TOUCH) for i, j in enumerate(after))
     cells = ((row + 1) * stride + (column + 1)).long()
-    for number, (step, along, sign) in enumerate(((0, dv, 0), (1, dv, -1), (stride, du, 1), (-1, dv, 1))):
-        if number:
+    for step, along, sign in ((0, dv, 0), (1, dv, -1), (stride, du, 1), (-1, dv, 1)):
+        if step:
             cells += step
             for edge, change in zip(edges, along, strict=True):
                 edge.add_(change, alpha=sign)
@@ -339,14 +357,16 @@ def _draw(u: Corners, v: Corners, near: Tensor, numbers: Tensor, target: _Target
         outside = (_least(edges).view(torch.int32) >> 31).long()
         target.nearest.scatter_reduce_(0, cells.flatten(), outside.bitwise_or_(keys).flatten(), "amax")
 
-    rest = slow.flatten().nonzero()[:, 0]
-    if len(rest):
-        flat = [plane.reshape(-1)[rest] for plane in (*u, *v, keys)]
-        _draw_triangles(torch.stack(flat[:4]), torch.stack(flat[4:8]), flat[8], target)
+    flat = slow.flatten().nonzero()[:, 0]
+    columns = slow.shape[-1]
+    place = (flat,) if slow.dim() == 1 else (flat // columns, flat % columns)
+    return torch.stack([p[place] for p in u]), torch.stack([p[place] for p in v]), keys[place]
 
 
 def _draw_triangles(u: Tensor, v: Tensor, keys: Tensor, target: _Target) -> None:
     """Draw polygons u, v (4, m) of any size as two triangles each: the span of every row that they reach."""
+    if not len(keys):
+        return
     halves = torch.tensor([[0, 1, 3], [2, 3, 1]], device=u.device)
     u, v = (corner[halves].transpose(0, 1).flatten(1) for corner in (u, v))
     keys = keys.repeat(2)
@@ -360,8 +380,8 @@ def _draw_triangles(u: Tensor, v: Tensor, keys: Tensor, target: _Target) -> None
     counts = ((last - first + 1).clamp(min=0) * inside).long()
 
     for triangle, offset in _repeated(counts):
-        y = first[triangle] + offset
-        (u0, u1, u2), (v0, v1, v2) = u[:, triangle], v[:, triangle]
+        y = first.index_select(0, triangle) + offset
+        u0, u1, u2, v0, v1, v2 = (corner.index_select(0, triangle) for corner in (*u, *v))
         # The long edge from top to bottom, and the way over the corner between.
         ends = []
         for way in (((u0, v0, u2, v2),), ((u0, v0, u1, v1), (u1, v1, u2, v2))):
@@ -372,9 +392,10 @@ def _draw_triangles(u: Tensor, v: Tensor, keys: Tensor, target: _Target) -> None
         start = (torch.minimum(*ends) - TOUCH).ceil().clamp(min=0)
         stop = (torch.maximum(*ends) + TOUCH).floor().clamp(max=target.width - 1)
         cells = ((y + 1) * (target.width + 2) + (start + 1)).long()
-        of_row = keys[triangle]
+        of_row = keys.index_select(0, triangle)
         for span, pixel in _repeated((stop - start + 1).clamp(min=0).long()):
-            target.nearest.scatter_reduce_(0, cells[span] + pixel, of_row[span], "amax")
+            covered = cells.index_select(0, span).add_(pixel)
+            target.nearest.scatter_reduce_(0, covered, of_row.index_select(0, span), "amax")
 
 
 def _repeated(counts: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
@@ -388,7 +409,7 @@ def _repeated(counts: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
             index = torch.repeat_interleave(
                 torch.arange(start, stop, device=counts.device), counts[start:stop], output_size=total
             )
-            before = (ends - counts)[index] - done
+            before = (ends - counts).sub_(done).index_select(0, index)
             yield index, torch.arange(total, device=counts.device) - before
         start, done = stop, done + total
 
@@ -399,7 +420,8 @@ def _resolve(
     """Put a view into the render of one frame where it is nearer than `seen` (H, W), the lower views' 1 / depth."""
     height, width = seen.shape
     polygons, device = surface.planes.shape[1], seen.device
-    rows = max(1, CPU_PART // width) if device.type == "cpu" else height
+    cells = []
+    rows = _even(height, width, device)
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
         band = slice(top, bottom)
@@ -413,15 +435,20 @@ def _resolve(
         x, y, exact = _met(surface, warp, number, top, near)
         render.per_view_known[frame, view, band] = front
         render.known[frame, band] |= shows
-        for out, value in zip(render.colour[frame, :, band], _sampled(surface, x, y, number), strict=True):
-            out.copy_(torch.where(shows, value, out))
-        distance = render.depth[frame, band]
-        distance.copy_(torch.where(shows, exact.reciprocal_(), distance))
-        seen[band] = torch.where(wins, near, seen[band])
+        for out, value in zip(render.colour[frame, :, band], _sampled(surface, x, y), strict=True):
+            torch.where(shows, value, out, out=out)
+        places = (shows & (number >= surface.disparity.numel())).flatten().nonzero()[:, 0]
+        cells.append([places + top * width, *(p.flatten().index_select(0, places) for p in (x, y, number))])
+        distance, farthest = render.depth[frame, band], seen[band]
+        torch.where(shows, exact.reciprocal_(), distance, out=distance)
+        torch.where(wins, near, farthest, out=farthest)
         if view and bool(hides.any()):
             render.known[frame, band] &= ~hides
             render.colour[frame, :, band].masked_fill_(hides, HOLE)
             distance.masked_fill_(hides, torch.inf)
+    places, x, y, number = (torch.cat(same) for same in zip(*cells, strict=True))
+    own = surface.rim.index_select(0, number - surface.disparity.numel())
+    render.colour[frame].flatten(1).index_copy_(1, places, _cell_colour(surface, x, y, own))
 
 
 def _met(
@@ -453,17 +480,11 @@ def _met(
     return x, y, torch.maximum(k, near)
 
 
-def _sampled(surface: _Surface, x: Tensor, y: Tensor, number: Tensor) -> Tensor:
-    """Colour (3, rows, W) of the view at (x, y), between pixels of the same surface only."""
+def _sampled(surface: _Surface, x: Tensor, y: Tensor) -> Tensor:
+    """Colour (3, rows, W) of the view at (x, y): right in quads; cells need `_cell_colour`."""
     rows, columns = surface.disparity.shape
     grid = torch.stack((x * (2 / max(columns - 1, 1)) - 1, y * (2 / max(rows - 1, 1)) - 1), dim=-1)
-    colour = F.grid_sample(surface.colour[None], grid[None], padding_mode="border", align_corners=True)[0]
-    where = (number >= surface.disparity.numel()).flatten().nonzero()[:, 0]
-    if len(where):
-        x, y, cell = (plane.flatten().index_select(0, where) for plane in (x, y, number))
-        own = surface.rim.index_select(0, cell - surface.disparity.numel())
-        colour.flatten(1)[:, where] = _cell_colour(surface, x, y, own)
-    return colour
+    return F.grid_sample(surface.colour[None], grid[None], padding_mode="border", align_corners=True)[0]
 
 
 def _cell_colour(surface: _Surface, x: Tensor, y: Tensor, own: Tensor) -> Tensor:
