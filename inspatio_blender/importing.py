@@ -23,6 +23,7 @@ from . import settings, showing, takes, world
 from .cameras import BLENDER_TO_OPENCV
 from .scene_folders import Import
 from .shots import UserError
+from .time_keys import write_keys
 from .versions import REFERENCE_FOLDER, add_version
 
 LAST_FRAME = 1_048_574
@@ -145,6 +146,8 @@ def _set_up(scene: bpy.types.Scene, shot: Shot, target: _Path) -> list[str]:
     settled.seed = min(shot.seed, LARGEST_SEED)
     if settled.seed != shot.seed:
         lost.append(f"The seed {shot.seed} is too large for Blender: {settled.seed} is set")
+    if shot.cameras.times != shot.cameras.frames:
+        write_keys(scene, list(zip(shot.cameras.frames, shot.cameras.times, strict=True)))
     showing.mend_colour(scene)
     return lost
 

@@ -1,4 +1,6 @@
-"""The F-curve of Reference Time: presets written as keys. Main thread only."""
+"""The F-curve of Reference Time: keys, and presets as keys. Main thread only."""
+
+from collections.abc import Sequence
 
 import bpy
 
@@ -21,12 +23,11 @@ def write_preset(scene: bpy.types.Scene, preset: str, hold: int) -> None:
         float(shot[0]),
         float(shot[1]),
     )
-    _write(scene, preset_keys(preset, shot, span, scene.frame_current, hold))
-    scene.inspatio.use_reference_time = True
+    write_keys(scene, preset_keys(preset, shot, span, scene.frame_current, hold))
 
 
-def _write(scene: bpy.types.Scene, keys: list[Key]) -> None:
-    """Animate Reference Time by these keys alone, with straight lines between them. Raises UserError."""
+def write_keys(scene: bpy.types.Scene, keys: Sequence[Key]) -> None:
+    """Use Reference Time, animated by these keys alone, with straight lines between them. Raises UserError."""
     animation = scene.animation_data
     if animation is not None and any(driver.data_path == PATH for driver in animation.drivers):
         raise UserError("Reference Time has a driver: remove it first")
@@ -42,6 +43,7 @@ def _write(scene: bpy.types.Scene, keys: list[Key]) -> None:
         for key in curve.keyframe_points:
             key.interpolation = "LINEAR"
         curve.extrapolation = "CONSTANT"
+    scene.inspatio.use_reference_time = True
 
 
 def _curve_lists(scene: bpy.types.Scene) -> list:

@@ -72,7 +72,7 @@ class INSPATIO_OT_export_scene_folder(InFolder, bpy.types.Operator):
         parent, runtime = self.folder(), driver.get()
         setup = runtime.setup()
         version = shots.check_shot(context.scene)
-        sampling = shots.shot_steps(context.scene, context.view_layer)
+        sampling = shots.shot_steps(context.scene, context.view_layer, version)
         shot = yield from shares(sampling, 0.0, SAMPLING)
         out, number = parent / takes.safe_name(shot.name), 1
         while os.path.lexists(out):

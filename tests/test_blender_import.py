@@ -59,7 +59,8 @@ def write_folders(folder: Path) -> None:
     )
     write_shot(folder / "wide", "x" * 200, random_cameras(3, 352, 112, 1001, True), (352, 112))
     moved = move(14, *size)
-    write_shot(folder / "moving", "Moving", moved, size, kind="moving", views=14)
+    backwards = replace(moved, times=tuple(reversed(moved.frames)))
+    write_shot(folder / "moving", "Moving", backwards, size, kind="moving", views=14)
     write_scene(folder / "zz_release", "video", valid=14)
     bad = {
         "bad_empty": ("is no scene folder", lambda at, shot: (at / SHOT_FILE).unlink()),

@@ -52,7 +52,8 @@ def test(project, folders, generate):
             continue
         shot = files.read_shot(folder)
         # What Export Shot and Generate would make of the scene; a size of its own may not be the preset's.
-        again = end_of(part("inspatio_blender.shots").shot_steps(scene, scene.view_layers[0]))
+        version = takes.reference_version(scene)
+        again = end_of(part("inspatio_blender.shots").shot_steps(scene, scene.view_layers[0], version))
         assert (again.name, again.preset, again.seed) == (shot.name, shot.preset, shot.seed)
         # Pixels that are not square are generated in a picture of the frame's shape.
         same = (again.width, again.height) == (shot.width, shot.height)
@@ -61,8 +62,8 @@ def test(project, folders, generate):
             shot.keep_reference_detail,
             shot.cameras.frames,
         )
+        assert max(abs(a - b) for a, b in zip(again.cameras.times, shot.cameras.times, strict=True)) < 1e-4
         assert abs(again.fps / shot.fps - 1) < 1e-6
-        version = takes.reference_version(scene)
         assert version.name == "v001" and version.parent.parent.parent == project / "inspatio"
         digest = part("backend.protocol.references").reference_digest
         assert digest(version) == digest(folder / shot.reference)
