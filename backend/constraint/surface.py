@@ -21,7 +21,8 @@ same whichever thread comes first, on a GPU too.
 
 Floor of the hot path, which is a quad that covers about one pixel: about 100 float operations and four 8-byte
 maxima in a picture that stays in the cache; a target pixel takes about 50 more, 8 plane numbers and 12 of colour.
-Memory it must touch: 4 bytes a view's pixel, 24 + 16 a target's. The splat's are 60 operations and 20 4-byte sums.
+Memory it must touch: 4 + 12 bytes a view's pixel (disparity; share, limit, number), 24 + 16 a target's. The splat's are
+about 60 operations and 20 4-byte sums.
 """
 
 from __future__ import annotations

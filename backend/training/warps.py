@@ -90,13 +90,13 @@ def seen_by_views(sequence: Sequence) -> tuple[Tensor, Tensor]:
 def near_edges(depth: Tensor) -> Tensor:
     """Pixels (T, H, W) within `EDGE` of a jump of depth. Disparity is linear over a plane, at any angle."""
     w = torch.where(depth >= SKY, 0.0, 1 / depth.clamp(min=1e-6))[:, None]
-    bends = []
-    for pad, before, after in (([1, 1, 0, 0], (..., slice(-2)), (..., slice(2, None))),):
-        wide = F.pad(w, pad, mode="replicate")
-        bends.append((wide[before] - 2 * w + wide[after]).abs())
-        tall = F.pad(w.mT, pad, mode="replicate")
-        bends.append((tall[before] - 2 * w.mT + tall[after]).abs().mT)
-    jump = torch.maximum(*bends) > JUMP * w.clamp(min=1e-6)
+    across = F.pad(w, [1, 1, 0, 0], mode="replicate")
+    down = F.pad(w, [0, 0, 1, 1], mode="replicate")
+    bend = torch.maximum(
+        (across[..., 2:] - 2 * w + across[..., :-2]).abs(),
+        (down[..., 2:, :] - 2 * w + down[..., :-2, :]).abs(),
+    )
+    jump = bend > JUMP * w.clamp(min=1e-6)
     return F.max_pool2d(jump.float(), 2 * EDGE - 1, stride=1, padding=EDGE - 1)[:, 0] > 0
 
 
