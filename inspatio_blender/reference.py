@@ -20,10 +20,13 @@ from pathlib import Path
 
 import addon_utils
 import bpy
+import numpy as np
 
 from ..backend.protocol.disk import write_json
-from ..backend.protocol.files import REFERENCE_FILE, Reference, View
-from . import cameras, versions
+from ..backend.protocol.files import MAX_TRIANGLES, REFERENCE_FILE, Reference, View
+from . import cameras, geometry, versions
+
+GEOMETRY_FILE = "geometry.npy"
 
 
 class CaptureError(Exception):
@@ -40,6 +43,8 @@ class Plan:
     height: int
     folder: Path
     """The folder that holds the versions."""
+    with_geometry: bool = False
+    """Whether the scene's triangles are kept too."""
 
 
 def plan(scene: bpy.types.Scene, size: tuple[int, int], folder: Path) -> Plan:
@@ -57,7 +62,7 @@ def plan(scene: bpy.types.Scene, size: tuple[int, int], folder: Path) -> Plan:
             at = scene.frame_current + scene.frame_subframe
         kind, moments = "stills" if len(chosen) > 1 else "still", [(float(at), camera) for camera in chosen]
     scale = int(shot.reference_scale)
-    return Plan(kind, moments, size[0] * scale, size[1] * scale, folder)
+    return Plan(kind, moments, size[0] * scale, size[1] * scale, folder, shot.reference_geometry)
 
 
 def capture_steps(
@@ -81,9 +86,17 @@ def capture_steps(
                 _capture_view(scene, view_layer, asked, frame, camera, temporary / f"view_{index:04d}")
             )
             yield (index + 1) / len(asked.moments)
+        kept = asked.with_geometry and _keep_geometry(scene, view_layer, asked, temporary / GEOMETRY_FILE)
         names = list(dict.fromkeys(view.camera for view in views))
         source = {"scene": scene.name, "cameras": names, "engine": engine}
-        reference = Reference(asked.kind, asked.width, asked.height, tuple(views), source)
+        reference = Reference(
+            asked.kind,
+            asked.width,
+            asked.height,
+            tuple(views),
+            source,
+            geometry=GEOMETRY_FILE if kept else "",
+        )
         try:
             write_json(temporary / REFERENCE_FILE, reference.to_json())
             return versions.add_version(temporary, asked.folder)
@@ -91,6 +104,31 @@ def capture_steps(
             raise CaptureError(f"No reference can be written to {asked.folder}: {_reason(error)}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _keep_geometry(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, asked: Plan, path: Path) -> bool:
+    """Write the scene's triangles to `path`; False where there are none, or more than MAX_TRIANGLES.
+
+    Of a moving reference what stands still: what is the same at its first, middle and last view.
+    """
+    frames = [frame for frame, _ in asked.moments]
+    found: dict | None = None
+    try:
+        for frame in dict.fromkeys((frames[0], frames[len(frames) // 2], frames[-1])):
+            with cameras.kept_frame(scene):
+                cameras.set_frame(scene, frame)
+                now = geometry.surfaces(view_layer, MAX_TRIANGLES)
+            found = now if found is None else {key: found[key] for key in found if key in now}
+    except geometry.TooManyTriangles:
+        return False
+    triangles = [corners for corners in (found or {}).values() if len(corners)]
+    if not triangles:
+        return False
+    try:
+        np.save(path, np.concatenate(triangles))
+    except OSError as error:
+        raise CaptureError(f"No reference can be written to {asked.folder}: {_reason(error)}") from error
+    return True
 
 
 def _capture_view(

@@ -39,6 +39,7 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
         else:
             column.prop(shot, "reference_at")
         column.row().prop(shot, "reference_scale", expand=True)
+        column.prop(shot, "reference_geometry")
         layout.separator()
         if runtime.capturing is not None:
             row = layout.row()
