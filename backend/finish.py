@@ -70,13 +70,18 @@ def agreement(generated: Tensor, warp: Tensor, known: Tensor) -> Tensor:
     return torch.exp(-((difference / DISAGREEMENT) ** 2))
 
 
-def finish(generated: Tensor, render: Render, completed: Tensor | None = None) -> Tensor:
+def finish(
+    generated: Tensor, render: Render, completed: Tensor | None = None, recalled: Tensor | None = None
+) -> Tensor:
     """Generated frames (F, 3, H, W) in [-1, 1] with the detail of `render` where it is to be trusted.
 
     `completed` (F, 3, H, W) is the render with holes and flying pixels mended, where there is such a picture.
+    `recalled` (F, H, W), bool: known pixels whose detail was generated earlier. What they show is shown again, whatever
+    the generator says now: so they need not agree, and they have no flying pixels and no edge to keep away from.
     """
     detail = render.colour if completed is None else completed
     trust = inside(render.known) * agreement(generated, detail, render.known)
     if completed is None:
         trust = trust * smooth(render)
-    return generated + trust * (detail - generated)
+    finished = generated + trust * (detail - generated)
+    return finished if recalled is None else torch.where(recalled.unsqueeze(1), render.colour, finished)

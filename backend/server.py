@@ -55,6 +55,7 @@ class TakeBody(BaseModel):
     prompt: str = Field("", max_length=MAX_PROMPT)
     keep_reference_detail: bool = True
     quality: Literal["draft", "final"] = "final"
+    remember: bool = False
 
 
 class TakeAnswer(BaseModel):

@@ -85,6 +85,7 @@ class TakeRequest:
     prompt: str = ""
     keep_reference_detail: bool = True
     quality: str = "final"
+    remember: bool = False
 
 
 @dataclass(frozen=True)
@@ -245,6 +246,7 @@ class Service:
                     request.prompt or None,
                     request.keep_reference_detail,
                     request.quality,
+                    request.remember,
                 ),
                 planned,
             )

@@ -35,6 +35,7 @@ from torch import Tensor, nn
 
 from .beside import Beside, side_stream
 from .codec import Codec, Decoder, Encoder
+from .constraint.geometry import depth_of_triangles
 from .constraint.mask import mask_latents
 from .constraint.splat import Render
 from .constraint.views import choose_views
@@ -43,6 +44,7 @@ from .finish import finish
 from .model.sampler import Cancelled, sample_block
 from .presets import LoadedPreset
 from .protocol.blocks import block_size
+from .remember import Memory, recall, remember
 from .residency import Residency
 from .world import World
 
@@ -87,10 +89,16 @@ class Block:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """What a block is denoised from, and the states of the streams that it came through."""
+    """What a block is denoised from, and the states of the streams that it came through.
+
+    render: with what is remembered, `reached` (n, H, W): what the reference alone reaches. depth (n, H, W): the
+    geometry's, where the session remembers.
+    """
 
     cameras: CameraBlock
     render: Render
+    reached: Tensor
+    depth: Tensor | None
     completed: Tensor | None
     latents: Tensor
     mask: Tensor
@@ -108,10 +116,17 @@ class _State:
     render: dict[str, Tensor] = field(default_factory=dict)
     reference: dict[str, Tensor] = field(default_factory=dict)
     decoder: dict[str, Tensor] = field(default_factory=dict)
+    memory: Memory | None = None
 
     def tensors(self) -> dict[str, Tensor]:
         """All of it by one name each."""
-        parts = {"render": self.render, "reference": self.reference, "decoder": self.decoder}
+        memory = {} if self.memory is None else self.memory.tensors
+        parts = {
+            "render": self.render,
+            "reference": self.reference,
+            "decoder": self.decoder,
+            "memory": memory,
+        }
         named = {f"{part}.{name}": tensor for part, held in parts.items() for name, tensor in held.items()}
         return named if self.previous is None else {**named, "previous": self.previous}
 
@@ -133,9 +148,17 @@ class Session:
         prompt: str | None = None,
         keep_reference_detail: bool = True,
         quality: str = "final",
+        remember: bool = False,
     ) -> None:
-        """Raises SessionError for a size that the preset cannot have, PresetError where weights are missing."""
+        """Raises SessionError for a size that the preset cannot have, PresetError where weights are missing.
+
+        remember: what is generated in holes is shown again later. Raises SessionError for a world without geometry.
+        """
         check_size(preset.preset.multiple, width, height)
+        if remember and world.geometry is None:
+            raise SessionError(
+                "Remember needs a reference with geometry: capture it again with geometry, or switch Remember off."
+            )
         self._preset = preset
         self._autoencoder = preset.autoencoder(quality)
         self._residency = Residency(
@@ -150,8 +173,13 @@ class Session:
         self._residency.use(None)
         self._keep_reference_detail = keep_reference_detail
         self._context = _context(self._residency.codec, world, height, width, preset.device.torch_device)
-        self._side = side_stream(preset.device.torch_device) if preset.plan.ahead else None
-        self._state = _State()
+        # A block that remembers waits for the frames of the one before it.
+        self._ahead_planned = preset.plan.ahead and not remember
+        self._side = side_stream(preset.device.torch_device) if self._ahead_planned else None
+        self._geometry = (
+            world.geometry.to(preset.device.torch_device) if remember and world.geometry is not None else None
+        )
+        self._state = self._start()
         self._take_up(self._state)
 
     @property
@@ -182,9 +210,15 @@ class Session:
             for block, text in enumerate(("the first block", "a later block")):
                 show(f"Trying {text}", (2 + block / 2) / 3)
                 self.step(self._first_camera(block), cancelled)
-            self._state = _State()
+            self._state = self._start()
             self._take_up(self._state)
         accelerator.warm.add(shape)
+
+    def _start(self) -> _State:
+        """The state before the first block."""
+        if self._geometry is None:
+            return _State()
+        return _State(memory=Memory.empty(self._height, self._width, self._geometry.device))
 
     def _first_camera(self, block: int) -> CameraBlock:
         """Cameras of a block that stand where the reference's first view does."""
@@ -242,17 +276,21 @@ class Session:
             with clock.stage("decode"):
                 frames = self._decoder.push(x0)[0].float()
             with clock.stage("finish"):
+                memory, render = self._remembered(frames, now)
                 if self._keep_reference_detail:
-                    frames = finish(frames, now.render, now.completed)
-                codes = ((frames.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+                    recalled = None if memory is None else render.known & ~now.reached
+                    frames = finish(frames, render, now.completed, recalled)
+                codes = _codes(frames)
                 pictures = np.ascontiguousarray(rearrange(codes, "n c h w -> n h w c").cpu().numpy())
         finally:
             ahead = None if beside is None else beside.result()
-        self._state = _State(block + 1, x0, now.render_state, now.reference_state, self._decoder.state())
+        self._state = _State(
+            block + 1, x0, now.render_state, now.reference_state, self._decoder.state(), memory
+        )
         if beside is not None and ahead is None:
             self._take_up(self._state)  # Its streams may have gone on before it failed.
         self._ahead = ahead
-        return Block(pictures, now.render.known.float().mean(dim=(1, 2)).tolist(), clock.milliseconds)
+        return Block(pictures, now.reached.float().mean(dim=(1, 2)).tolist(), clock.milliseconds)
 
     def _prepared(self, cameras: CameraBlock, stage: StageOf) -> _Prepared:
         """The next block's, which may have been prepared beside the one before, for the very same cameras."""
@@ -278,6 +316,12 @@ class Session:
                 self._preset.device.torch_device,
                 self._preset.warp,
             )
+            reached = render.known
+            depth, memory = None, self._state.memory
+            if self._geometry is not None and memory is not None:
+                placed = cameras.intrinsics, cameras.world_to_camera
+                depth = depth_of_triangles(self._geometry, *placed, (self._height, self._width))
+                render = recall(memory, render, depth, *placed)
         with stage("complete"):
             completion = self._preset.completion
             completed = None if completion is None else completion.complete(render)
@@ -287,11 +331,22 @@ class Session:
             mask = mask_latents(render.known, first=block == 0)[None]
             reference = self._context.latents(block, cameras.times, self._views(render))
         states = self._encoder.state(), self._context.state()
-        return _Prepared(cameras, render, completed, latents, mask, reference, *states)
+        return _Prepared(cameras, render, reached, depth, completed, latents, mask, reference, *states)
+
+    def _remembered(self, frames: Tensor, now: _Prepared) -> tuple[Memory | None, Render]:
+        """The memory after a block of generated frames (n, 3, H, W), and the render that these are finished with.
+
+        What the block's own keyframes show of its frames counts there as recalled: a place looks the same all through
+        a block, and as it will when the camera comes back.
+        """
+        if self._state.memory is None or now.depth is None:
+            return None, now.render
+        placed = now.cameras.intrinsics, now.cameras.world_to_camera
+        return remember(self._state.memory, _codes(frames), now.render, now.depth, *placed)
 
     def _begin_beside(self, following: CameraBlock | None) -> Beside[_Prepared] | None:
         """Begin to prepare the block after this one, if the plan says so."""
-        if following is None or not self._preset.plan.ahead:
+        if following is None or not self._ahead_planned:
             return None
         number = self._state.block + 1
         return Beside(lambda: self._prepare(number, following, lambda name: nullcontext()), self._side)
@@ -337,13 +392,16 @@ class Session:
             tensors = load(data)
         except (SafetensorError, ValueError) as error:
             raise SessionError(f"The saved state is damaged ({error}): start a new take.") from None
-        for name, value in self._identity().items():
-            if said.get(name) != value:
+        own = self._identity()
+        for name in (*own, "remember"):
+            if said.get(name) != own.get(name):
                 raise SessionError(f"The saved state belongs to another take (its {name} differs).")
         if not said.get("block", "").isdigit() or any(not _finite(tensor) for tensor in tensors.values()):
             raise SessionError("The saved state is damaged: start a new take.")
         device, states = self._preset.device.torch_device, self._residency.keeps_state_on
         parts: dict[str, dict[str, Tensor]] = {"render": {}, "reference": {}, "decoder": {}}
+        if self._geometry is not None:
+            parts["memory"] = {}
         previous = None
         for name, tensor in tensors.items():
             part, _, inner = name.partition(".")
@@ -351,8 +409,11 @@ class Session:
                 previous = tensor.to(device)
             elif part in parts:
                 parts[part][inner] = tensor.to(states)
-        state = _State(int(said["block"]), previous, **parts)
         try:
+            memory = None
+            if (held := parts.pop("memory", None)) is not None:
+                memory = Memory.of(held, self._height, self._width, device)
+            state = _State(int(said["block"]), previous, **parts, memory=memory)
             self._take_up(state)
         except (KeyError, RuntimeError, ValueError) as error:
             self._take_up(self._state)
@@ -361,7 +422,9 @@ class Session:
 
     def _identity(self) -> dict[str, str]:
         """What a snapshot must have in common with the session that takes it up."""
+        remembers = {} if self._geometry is None else {"remember": "true"}
         return {
+            **remembers,
             "form": SNAPSHOT_FORM,
             "preset": self._autoencoder.digest,
             "size": f"{self._width}x{self._height}",
@@ -379,6 +442,11 @@ class Session:
             self._encoder.restore(state.render)
             self._decoder.restore(state.decoder)
             self._context.restore(state.reference)
+
+
+def _codes(frames: Tensor) -> Tensor:
+    """Pictures in [-1, 1] as 8-bit codes."""
+    return ((frames.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
 
 
 def check_size(multiple: int, width: int, height: int) -> None:

@@ -80,6 +80,7 @@ def generate_shot(
             shot.prompt or None,
             shot.keep_reference_detail,
             shot.quality,
+            shot.remember,
         )
         session.warm_up(lambda text, share: show(f"{text} ({share:.0%})"))
         if number is None:

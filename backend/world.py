@@ -21,7 +21,7 @@ from torch import Tensor
 
 from .pictures import Bytes, PictureError, decode_png, png_size
 from .protocol.disk import FileFormatError, read_chunks
-from .protocol.files import Reference, View, read_reference
+from .protocol.files import MAX_TRIANGLES, Reference, View, read_reference
 from .protocol.references import Digest
 
 MAX_WORLD_PIXELS = 256 * 1024 * 1024
@@ -42,6 +42,7 @@ class World:
     colour (V, 3, H, W): uint8 codes as decoded (a quarter of the memory), or float32 in [-1, 1].
     depth (V, H, W): float32 planar z; inf is sky, 0 is "no depth".
     intrinsics (V, 3, 3), world_to_camera (V, 4, 4), frames (V,): float64.
+    geometry (T, 3, 3): float32 corners of triangles in world space; None where the reference has none.
     """
 
     kind: str
@@ -50,6 +51,7 @@ class World:
     intrinsics: Tensor
     world_to_camera: Tensor
     frames: Tensor
+    geometry: Tensor | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -59,7 +61,8 @@ class World:
     @property
     def bytes(self) -> int:
         """Memory that the views take."""
-        return self.colour.nbytes + self.depth.nbytes
+        geometry = 0 if self.geometry is None else self.geometry.nbytes
+        return self.colour.nbytes + self.depth.nbytes + geometry
 
     def pictures(self, views: Sequence[int] | slice, device: torch.device | None = None) -> Tensor:
         """Colour of some views as float32 in [-1, 1], (N, 3, H, W), on `device` or where it is."""
@@ -97,6 +100,9 @@ def decode_world(reference: Reference, files: Mapping[str, Bytes]) -> World:
     check_size(count, width, height)
     for view in reference.views:
         _measure(view, files, height, width)
+    geometry = None
+    if reference.geometry:
+        geometry = torch.from_numpy(_geometry(reference.geometry, files[reference.geometry]))
     colour = torch.empty(count, 3, height, width, dtype=torch.uint8)
     depth = torch.empty(count, height, width, dtype=torch.float32)
 
@@ -114,6 +120,7 @@ def decode_world(reference: Reference, files: Mapping[str, Bytes]) -> World:
         torch.tensor([v.intrinsics for v in reference.views], dtype=torch.float64).view(-1, 3, 3),
         torch.tensor([v.world_to_camera for v in reference.views], dtype=torch.float64).view(-1, 4, 4),
         torch.tensor([v.frame for v in reference.views], dtype=torch.float64),
+        geometry,
     )
 
 
@@ -182,7 +189,34 @@ def _decode_depth(name: str, data: Bytes, height: int, width: int) -> np.ndarray
 
 
 def _npy_values(name: str, data: Bytes, height: int, width: int) -> np.ndarray:
-    """The array of a .npy file, as a view of its bytes; its header is read without trusting it."""
+    """The depth map of a .npy file, as a view of its bytes."""
+    shape, fortran, dtype, rest = _npy(name, data)
+    if shape != (height, width) or dtype != np.dtype("<f4") or fortran:
+        raise WorldError(
+            f"{name} must be float32 of shape ({height}, {width}), got {dtype} of shape {shape}."
+        )
+    if len(rest) != height * width * 4:
+        raise WorldError(f"{name} ends early: the file is damaged.")
+    return np.frombuffer(rest, np.dtype("<f4")).reshape(height, width)
+
+
+def _geometry(name: str, data: Bytes) -> np.ndarray:
+    """The triangles (T, 3, 3) of a .npy file, float32."""
+    shape, fortran, dtype, rest = _npy(name, data)
+    if len(shape) != 3 or shape[1:] != (3, 3) or dtype != np.dtype("<f4") or fortran:
+        raise WorldError(f"{name} must be float32 of shape (triangles, 3, 3), got {dtype} of shape {shape}.")
+    if not 0 < shape[0] <= MAX_TRIANGLES:
+        raise WorldError(f"{name} holds {shape[0]} triangles; 1 to {MAX_TRIANGLES} are expected.")
+    if len(rest) != shape[0] * 36:
+        raise WorldError(f"{name} ends early: the file is damaged.")
+    triangles = np.frombuffer(rest, np.dtype("<f4")).reshape(shape)
+    if not np.isfinite(triangles).all():
+        raise WorldError(f"{name} holds corners that are no numbers.")
+    return triangles.copy()
+
+
+def _npy(name: str, data: Bytes) -> tuple[tuple[int, ...], bool, np.dtype, memoryview]:
+    """Shape, order, dtype and bytes of the array in a .npy file; its header is read without trusting it."""
     file = io.BytesIO(data)
     try:
         version = np.lib.format.read_magic(file)
@@ -192,14 +226,7 @@ def _npy_values(name: str, data: Bytes, height: int, width: int) -> np.ndarray:
         shape, fortran, dtype = read(file)
     except (ValueError, EOFError, SyntaxError) as error:
         raise WorldError(f"{name} is not a .npy file: {error}") from None
-    if shape != (height, width) or dtype != np.dtype("<f4") or fortran:
-        raise WorldError(
-            f"{name} must be float32 of shape ({height}, {width}), got {dtype} of shape {shape}."
-        )
-    rest = memoryview(data)[file.tell() :]
-    if len(rest) != height * width * 4:
-        raise WorldError(f"{name} ends early: the file is damaged.")
-    return np.frombuffer(rest, np.dtype("<f4")).reshape(height, width)
+    return shape, fortran, dtype, memoryview(data)[file.tell() :]
 
 
 def _exr_channel(name: str, data: Bytes, height: int, width: int) -> tuple[int, str]:

@@ -15,6 +15,7 @@ from . import cameras
 from .backgrounds import background_at, numbered
 from .camera_settings import FILE, STAND_INS
 from .footage import NO_STAND_INS, encode_npy, stand_in_depth
+from .reference import CaptureError
 from .shots import EMPTY_RANGE, UserError
 
 NO_SCALE = {"known_pixels": [], "known_distance": 0.0}
@@ -100,7 +101,10 @@ def _stand_in_file(scene, view_layer, camera, at, k, pose, size, folder):
     shot = scene.inspatio
     if shot.footage_stand_ins is None and shot.footage_backdrop == 0:
         raise UserError(NO_STAND_INS)
-    depth = stand_in_depth(view_layer, shot.footage_stand_ins, camera, k, pose, size)()
+    try:
+        depth = stand_in_depth(view_layer, shot.footage_stand_ins, camera, k, pose, size)()
+    except CaptureError as error:
+        raise UserError(str(error)) from None
     depth[depth == 0] = shot.footage_backdrop
     if not depth.any():
         raise UserError(f"“{camera.name}” sees no stand-in: move them into view, or give a backdrop distance")

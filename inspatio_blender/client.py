@@ -177,6 +177,7 @@ class Client:
         prompt: str = "",
         keep_reference_detail: bool = True,
         quality: str = "final",
+        remember: bool = False,
     ) -> OpenTake:
         """Open a take of the reference with this digest; its blocks can be generated then."""
         answer = self._json(
@@ -191,6 +192,7 @@ class Client:
                 "prompt": prompt,
                 "keep_reference_detail": keep_reference_detail,
                 "quality": quality,
+                "remember": remember,
             },
         )
         return OpenTake(

@@ -13,7 +13,7 @@ import io
 import math
 import os
 import re
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -23,8 +23,9 @@ import bpy
 import numpy as np
 
 from ..backend.protocol.disk import write_whole
-from ..backend.protocol.files import View
+from ..backend.protocol.files import MAX_TRIANGLES, View
 from . import cameras, reference
+from .geometry import SURFACES, surfaces
 from .lens import Lens, Undistortion
 from .png import encode_png
 from .rasterize import planar_depth
@@ -35,7 +36,6 @@ MAX_PIXELS = 64 * 1024 * 1024
 KEPT_BYTES = 256 * 1024 * 1024
 """Frames that Blender keeps of the clip before they are thrown away; the clip is opened anew then (0.3 s)."""
 NO_STAND_INS = "There are no stand-ins: choose a collection of planes and boxes, or give a backdrop distance"
-SURFACES = ("MESH", "CURVE", "SURFACE", "FONT", "META")
 
 _COEFFICIENTS = {
     "POLYNOMIAL": ("k1", "k2", "k3"),
@@ -96,6 +96,7 @@ def plan(scene: bpy.types.Scene, size: tuple[int, int], folder: Path) -> Plan:
         size[0] * scale,
         size[1] * scale,
         folder,
+        shot.reference_geometry,
         clip,
         stand_ins,
         shot.footage_backdrop,
@@ -183,8 +184,11 @@ def capture_steps(
             ) from error
         return View(at, name, colour, planar, tuple(k.ravel().tolist()), tuple(pose.ravel().tolist()))
 
+    def stand_ins() -> dict[bytes, np.ndarray]:
+        return {} if asked.stand_ins is None else surfaces(view_layer, MAX_TRIANGLES, asked.stand_ins)
+
     try:
-        return (yield from reference.version_steps(asked, source, make_view))
+        return (yield from reference.version_steps(scene, asked, source, make_view, stand_ins))
     finally:
         pool.shutdown()
         frames.close()
@@ -281,35 +285,18 @@ def stand_in_depth(
 ) -> Callable[[], np.ndarray]:
     """What draws the planar depth of the stand-ins as they are now, (H, W) float32, 0 where there is none.
 
-    It may be called in any thread.
+    It may be called in any thread. Raises CaptureError.
     """
     lens_data = camera.evaluated_get(view_layer.depsgraph).data
     near, far = lens_data.clip_start, lens_data.clip_end
-    triangles = [np.empty((0, 3, 3)), *_triangles(view_layer.depsgraph, stand_ins)]
-    seen = np.concatenate(triangles) @ pose[:3, :3].T + pose[:3, 3]
+    try:
+        found = {} if stand_ins is None else surfaces(view_layer, MAX_TRIANGLES, stand_ins)
+    except TooManyTriangles:
+        raise CaptureError(
+            f"“{stand_ins.name}” has more than {MAX_TRIANGLES // 10**6} million triangles: make simpler stand-ins"
+        ) from None
+    seen = np.concatenate([np.empty((0, 3, 3)), *found.values()]) @ pose[:3, :3].T + pose[:3, 3]
     return partial(planar_depth, seen, k, size, near, far)
-
-
-def _triangles(graph: bpy.types.Depsgraph, collection: bpy.types.Collection | None) -> Iterator[np.ndarray]:
-    """The triangles (N, 3, 3) in world space of what is visible of a collection, instances too."""
-    wanted = set(collection.all_objects) if collection is not None else set()
-    for instance in graph.object_instances if wanted else ():
-        thing = instance.object
-        owner = instance.parent if instance.is_instance else thing
-        if owner.original not in wanted or not instance.show_self or thing.type not in SURFACES:
-            continue
-        matrix = np.array(instance.matrix_world)
-        mesh = thing.to_mesh()
-        try:
-            mesh.calc_loop_triangles()
-            corners = np.empty(3 * len(mesh.loop_triangles), np.int32)
-            mesh.loop_triangles.foreach_get("vertices", corners)
-            points = np.empty(3 * len(mesh.vertices), np.float32)
-            mesh.vertices.foreach_get("co", points)
-        finally:
-            thing.to_mesh_clear()
-        world = points.reshape(-1, 3) @ matrix[:3, :3].T + matrix[:3, 3]
-        yield world[corners].reshape(-1, 3, 3)
 
 
 def encode_npy(values: np.ndarray) -> bytes:

@@ -33,6 +33,7 @@ class InSpatioListing(bpy.types.PropertyGroup):
     reference_info: StringProperty()
     reference_kind: StringProperty()
     reference_views: IntProperty()
+    reference_has_geometry: BoolProperty()
     folder: StringProperty()
     is_unsaved_place: BoolProperty()
     stamp: StringProperty()
@@ -70,6 +71,7 @@ def refresh(scene: bpy.types.Scene, running: Path | None) -> None:
     listed.reference_kind, listed.reference_views = (
         takes.reference_kind(version) if version is not None else ("", 0)
     )
+    listed.reference_has_geometry = version is not None and takes.reference_has_geometry(version)
     listed.folder = str(takes.shot_folder(scene))
     listed.is_unsaved_place = takes.in_unsaved_place(scene)
     listed.stamp = _stamp(scene)

@@ -20,10 +20,13 @@ from pathlib import Path
 
 import addon_utils
 import bpy
+import numpy as np
 
 from ..backend.protocol.disk import write_json
-from ..backend.protocol.files import REFERENCE_FILE, Reference, View
-from . import cameras, versions, world
+from ..backend.protocol.files import MAX_TRIANGLES, REFERENCE_FILE, Reference, View
+from . import cameras, geometry, versions, world
+
+GEOMETRY_FILE = "geometry.npy"
 
 
 class CaptureError(Exception):
@@ -40,6 +43,8 @@ class Plan:
     height: int
     folder: Path
     """The folder that holds the versions."""
+    with_geometry: bool
+    """Whether the triangles of its surfaces are kept too."""
 
 
 def plan(scene: bpy.types.Scene, size: tuple[int, int], folder: Path) -> Plan:
@@ -59,7 +64,7 @@ def plan(scene: bpy.types.Scene, size: tuple[int, int], folder: Path) -> Plan:
             at = scene.frame_current + scene.frame_subframe
         kind, moments = "stills" if len(chosen) > 1 else "still", [(float(at), camera) for camera in chosen]
     scale = int(shot.reference_scale)
-    return Plan(kind, moments, size[0] * scale, size[1] * scale, folder)
+    return Plan(kind, moments, size[0] * scale, size[1] * scale, folder, shot.reference_geometry)
 
 
 def capture_steps(
@@ -74,17 +79,23 @@ def capture_steps(
     def capture_view(frame: float, camera: bpy.types.Object | None, path: Path) -> View:
         return _capture_view(scene, view_layer, asked, frame, camera, path)
 
-    return (yield from version_steps(asked, source, capture_view))
+    def surfaces() -> dict[bytes, np.ndarray]:
+        return geometry.surfaces(view_layer, MAX_TRIANGLES)
+
+    return (yield from version_steps(scene, asked, source, capture_view, surfaces))
 
 
 def version_steps(
+    scene: bpy.types.Scene,
     asked: Plan,
     source: Mapping[str, object],
     make_view: Callable[[float, bpy.types.Object | None, Path], View],
+    surfaces: Callable[[], dict[bytes, np.ndarray]],
 ) -> Generator[float, None, Path]:
     """Write a version of a reference, a view a step; yields the share that is done and returns its folder.
 
-    `make_view` writes colour and depth of a moment's view beside `path`, a name without an ending.
+    `make_view` writes colour and depth of a moment's view beside `path`, a name without an ending. `surfaces` are those
+    of the world at the scene's frame, as `geometry.surfaces` gives them.
     """
     temporary = asked.folder / f".capture.{os.getpid()}.tmp"
     try:
@@ -97,9 +108,16 @@ def version_steps(
         for index, (frame, camera) in enumerate(asked.moments):
             views.append(make_view(frame, camera, temporary / f"view_{index:04d}"))
             yield (index + 1) / len(asked.moments)
+        kept = asked.with_geometry and _keep_geometry(scene, asked, temporary / GEOMETRY_FILE, surfaces)
         names = list(dict.fromkeys(view.camera for view in views))
-        whole = {**source, "cameras": names}
-        reference = Reference(asked.kind, asked.width, asked.height, tuple(views), whole)
+        reference = Reference(
+            asked.kind,
+            asked.width,
+            asked.height,
+            tuple(views),
+            {**source, "cameras": names},
+            geometry=GEOMETRY_FILE if kept else "",
+        )
         try:
             write_json(temporary / REFERENCE_FILE, reference.to_json())
             return versions.add_version(temporary, asked.folder)
@@ -107,6 +125,33 @@ def version_steps(
             raise CaptureError(f"No reference can be written to {asked.folder}: {_reason(error)}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _keep_geometry(
+    scene: bpy.types.Scene, asked: Plan, path: Path, surfaces: Callable[[], dict[bytes, np.ndarray]]
+) -> bool:
+    """Write the world's triangles to `path`; False where there are none, or more than MAX_TRIANGLES.
+
+    Of a moving reference what stands still: what is the same at its first, middle and last view.
+    """
+    frames = [frame for frame, _ in asked.moments]
+    found: dict | None = None
+    try:
+        for frame in dict.fromkeys((frames[0], frames[len(frames) // 2], frames[-1])):
+            with cameras.kept_frame(scene):
+                cameras.set_frame(scene, frame)
+                now = surfaces()
+            found = now if found is None else {key: found[key] for key in found if key in now}
+    except geometry.TooManyTriangles:
+        return False
+    triangles = [corners for corners in (found or {}).values() if len(corners)]
+    if not triangles:
+        return False
+    try:
+        np.save(path, np.concatenate(triangles))
+    except OSError as error:
+        raise CaptureError(f"No reference can be written to {asked.folder}: {_reason(error)}") from error
+    return True
 
 
 def _capture_view(

@@ -155,6 +155,14 @@ class InSpatioShot(bpy.types.PropertyGroup):
         options=set(),
     )
 
+    remember: BoolProperty(
+        name="Remember",
+        description="Show again what was generated where no view of the reference reaches, when the camera "
+        "comes back to it. Needs a reference with geometry",
+        default=False,
+        options=set(),
+    )
+
     reference_kind: EnumProperty(
         name="Capture",
         description="What the reference is captured from",
@@ -256,6 +264,12 @@ class InSpatioShot(bpy.types.PropertyGroup):
             ("2", "2×", "Twice as wide and high: finer detail, four times the pixels to render"),
         ],
         default="1",
+        options=set(),
+    )
+    reference_geometry: BoolProperty(
+        name="With Geometry",
+        description="Keep the scene's surfaces with the reference, for Remember; of a frame range, what stands still",
+        default=True,
         options=set(),
     )
     reference_version: StringProperty(

@@ -36,6 +36,12 @@ def shape(scene: bpy.types.Scene) -> jobs.Shape | None:
     return jobs.Shape(preset.id, *frame_size(scene), shot.quality, stills, kind == "moving")
 
 
+def _has_geometry(scene: bpy.types.Scene) -> bool:
+    """Whether the version of the reference in use has geometry: without it Remember is disabled, and does nothing."""
+    version = takes.reference_version(scene)
+    return version is not None and takes.reference_has_geometry(version)
+
+
 def check_shot(scene: bpy.types.Scene) -> Path:
     """The version of the reference that the shot is generated from. Raises UserError where it cannot be."""
     shot = scene.inspatio
@@ -82,6 +88,7 @@ def shot_steps(
         keep_reference_detail=shot.keep_reference_detail,
         quality=shot.quality if preset.draft else "final",
         fps=scene.render.fps / scene.render.fps_base,
+        remember=shot.remember and _has_geometry(scene),
     )
 
 

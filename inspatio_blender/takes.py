@@ -144,6 +144,14 @@ def reference_span(folder: Path) -> tuple[float, float] | None:
         return None
 
 
+def reference_has_geometry(folder: Path) -> bool:
+    """Whether a version has the scene's geometry; not where its reference.json cannot be read."""
+    try:
+        return bool(read_json(folder / REFERENCE_FILE).get("geometry"))
+    except FileFormatError:
+        return False
+
+
 def list_takes(scene: bpy.types.Scene, running: Path | None) -> list[TakeInfo]:
     """The takes of the shot, newest first; `running` is the folder of the take that is being generated."""
     found = []

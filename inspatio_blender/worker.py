@@ -196,6 +196,7 @@ class Worker:
                 shot.prompt,
                 shot.keep_reference_detail,
                 shot.quality,
+                shot.remember,
             )
 
     @contextmanager

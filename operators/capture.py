@@ -106,7 +106,13 @@ class INSPATIO_OT_capture_reference(bpy.types.Operator):
     def _finish(self, context, version):
         context.scene.inspatio.reference_version = ""
         listing.refresh(context.scene, driver.get().running_folder)
-        self.report({"INFO"}, f"Captured reference {version.name}: {takes.reference_sentence(version)}")
+        said = f"Captured reference {version.name}: {takes.reference_sentence(version)}"
+        if context.scene.inspatio.reference_geometry and not takes.reference_has_geometry(version):
+            self.report(
+                {"WARNING"}, f"{said}, without geometry: the scene has none, or over 2 million triangles"
+            )
+        else:
+            self.report({"INFO"}, said)
         return {"FINISHED"}
 
 

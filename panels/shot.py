@@ -5,7 +5,7 @@ import textwrap
 import bpy
 
 from ..backend.protocol.words import slowness
-from ..inspatio_blender import driver, settings, shots, showing
+from ..inspatio_blender import driver, listing, settings, shots, showing
 
 
 class Tab:
@@ -55,6 +55,9 @@ class INSPATIO_PT_shot(Tab, bpy.types.Panel):
         row.prop(shot, "prompt")
         column.prop(shot, "seed")
         column.row(heading="Keep").prop(shot, "keep_reference_detail", text="Reference Detail")
+        row = column.row(heading="Generated")
+        row.enabled = listing.get().reference_has_geometry
+        row.prop(shot, "remember")
         layout.separator()
         self._action(context, layout)
         if showing.find_strip(scene) is not None and showing.shifts_colour(scene):

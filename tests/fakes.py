@@ -77,7 +77,10 @@ class FakeSession:
         prompt: str | None = None,
         keep_reference_detail: bool = True,
         quality: str = "final",
+        remember: bool = False,
     ) -> None:
+        if remember and world.geometry is None:
+            raise SessionError("There is no geometry.")
         self.next_block = 0
         self.digest = preset.autoencoder(quality).digest
         self._size = height, width

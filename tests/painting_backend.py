@@ -30,7 +30,16 @@ class PaintingSession:
     """What the service asks of a session; its state is the count of painted frames."""
 
     def __init__(
-        self, preset, world, width, height, seed, prompt=None, keep_reference_detail=True, quality="final"
+        self,
+        preset,
+        world,
+        width,
+        height,
+        seed,
+        prompt=None,
+        keep_reference_detail=True,
+        quality="final",
+        remember=False,
     ) -> None:
         self.digest = preset.autoencoder(quality).digest
         self.next_block = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -38,13 +39,32 @@ def depth_map(width: int, height: int, shift: int = 0) -> np.ndarray:
     return depth
 
 
+def triangles(width: int, height: int) -> np.ndarray:
+    """(T, 3, 3) float32: what `depth_map` shows, as triangles; the wall goes on beyond the picture, and has no sky."""
+    rows, columns = _box(width, height, 0)
+    wall, box = (-999.0, 999.0, -999.0, 999.0), (columns.start, columns.stop, rows.start, rows.stop)
+    made = []
+    for (left, right, top, bottom), z in ((wall, 6.0), (tuple(edge - 0.5 for edge in box), 3.0)):
+        k = np.array(lens(width, height)).reshape(3, 3)
+        corners = np.array([[left, top, 1], [right, top, 1], [right, bottom, 1], [left, bottom, 1]])
+        placed = corners @ np.linalg.inv(k).T * z
+        made += [placed[[0, 1, 2]], placed[[0, 2, 3]]]
+    return np.array(made, np.float32)
+
+
 def _box(width: int, height: int, shift: int) -> tuple[slice, slice]:
     left = (width * 2 // 5 + shift) % max(1, width // 2)
     return slice(height * 2 // 5, height * 4 // 5), slice(left, left + width // 4)
 
 
 def write_reference(
-    folder: Path, width: int = 64, height: int = 48, kind: str = "still", views: int = 1, depth: str = "npy"
+    folder: Path,
+    width: int = 64,
+    height: int = 48,
+    kind: str = "still",
+    views: int = 1,
+    depth: str = "npy",
+    geometry: bool = False,
 ) -> Reference:
     """A reference folder with `views` views beside one another (still, stills) or in time (moving)."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -58,6 +78,9 @@ def write_reference(
         frame = float(index + 1) if kind == "moving" else 1.0
         made.append(View(frame, "Camera", colour, name, tuple(lens(width, height)), tuple(pose(x=side))))
     reference = Reference(kind, width, height, tuple(made), {"scene": "Scene", "cameras": ["Camera"]})
+    if geometry:
+        reference = replace(reference, geometry="geometry.npy")
+        np.save(folder / "geometry.npy", triangles(width, height))
     (folder / "reference.json").write_text(json.dumps(reference.to_json()))
     return reference
 

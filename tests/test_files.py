@@ -130,6 +130,25 @@ def test_frames_are_named_by_scene_frame_where_a_name_can_hold_it() -> None:
     assert frame_names((1.0, 1.5, 2.0)) == ["0001.png", "0002.png", "0003.png"]
 
 
+def test_what_came_later_is_left_out_of_older_files_and_of_their_digests(tmp_path: Path) -> None:
+    reference = write_reference(tmp_path, geometry=True)
+    assert read_reference(tmp_path) == reference and reference.file_names[-1] == "geometry.npy"
+    with_geometry = reference_digest(tmp_path)
+    assert b"geometry.npy" in b"".join(reference_body(tmp_path)[1])
+    older = replace(reference, geometry="")
+    assert "geometry" not in older.to_json()
+    (tmp_path / "reference.json").write_text(json.dumps(older.to_json()))
+    assert reference_digest(tmp_path) != with_geometry
+    for wrong in ("geometry.exr", "../geometry.npy", older.views[0].depth, 3):
+        with pytest.raises(FileFormatError, match=r"geometry|both depth"):
+            Reference.from_json({**older.to_json(), "geometry": wrong})
+    shot = write_shot(tmp_path)
+    content = shot.to_json()
+    assert Shot.from_json({**content, "remember": True}) == replace(shot, remember=True)
+    del content["remember"]
+    assert Shot.from_json(content) == shot
+
+
 def test_the_digest_is_the_same_on_both_sides_and_sees_every_change(tmp_path: Path) -> None:
     reference = write_reference(tmp_path, kind="stills", views=2, depth="exr")
     digest = reference_digest(tmp_path)

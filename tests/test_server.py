@@ -306,6 +306,8 @@ def test_blocks_that_cannot_be_generated(server: Server, reference: str, change:
         ({"seed": 1.5}, "seed"),
         ({"prompt": "x" * 10_001}, "prompt"),
         ({"keep_reference_detail": "yes"}, "keep_reference_detail"),
+        ({"remember": 1}, "remember"),
+        ({"remember": True}, "no geometry"),
         ({"steps": 4}, "steps"),
     ],
 )

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from references import depth_map, picture, write_depth, write_reference
+from references import depth_map, picture, triangles, write_depth, write_reference
 
 from backend import world as world_module
 from backend.protocol.files import Reference
@@ -139,6 +139,27 @@ def test_a_16_bit_picture_is_refused(tmp_path: Path) -> None:
 def test_arrays_that_are_not_what_they_should_be(tmp_path: Path, data: bytes, words: str) -> None:
     reference = write_reference(tmp_path, WIDTH, HEIGHT)
     (tmp_path / reference.views[0].depth).write_bytes(data)
+    with pytest.raises(WorldError, match=words):
+        load_world(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "not a .npy"),
+        (_npy_claiming("(48, 64)"), "triangles, 3, 3"),
+        (_npy_claiming("(2, 3, 3)", "'<f8'") + bytes(144), "float64"),
+        (_npy_claiming("(2, 3, 3)", order="True") + bytes(72), "must be"),
+        (_npy_claiming("(2, 3, 3)") + bytes(71), "ends early"),
+        (_npy_claiming("(0, 3, 3)"), "0 triangles"),
+        (_npy_claiming("(2000001, 3, 3)"), "2000001 triangles; 1 to 2000000"),
+        (_npy_claiming("(1, 3, 3)") + b"\0\0\xc0\x7f" * 9, "no numbers"),
+    ],
+)
+def test_geometry_that_is_not_what_it_should_be(tmp_path: Path, data: bytes, words: str) -> None:
+    write_reference(tmp_path, WIDTH, HEIGHT, geometry=True)
+    assert torch.equal(load_world(tmp_path)[0].geometry, torch.from_numpy(triangles(WIDTH, HEIGHT)))
+    (tmp_path / "geometry.npy").write_bytes(data)
     with pytest.raises(WorldError, match=words):
         load_world(tmp_path)
 

@@ -28,6 +28,8 @@ TAKE_STATES = ("running", "finished", "cancelled", "failed")
 MAX_VIEWS = 4096
 MAX_STILLS = 4
 MAX_FRAMES = 100_000
+MAX_TRIANGLES = 2_000_000
+"""Most triangles of a reference's geometry: 36 bytes each."""
 
 
 def now() -> str:
@@ -69,7 +71,10 @@ class View:
 
 @dataclass(frozen=True)
 class Reference:
-    """reference.json: what the world is made from."""
+    """reference.json: what the world is made from.
+
+    geometry: name of the file with the scene's triangles, empty where there is none.
+    """
 
     kind: str
     width: int
@@ -77,11 +82,13 @@ class Reference:
     views: tuple[View, ...]
     source: Mapping[str, Any] = field(default_factory=dict)
     created: str = field(default_factory=now)
+    geometry: str = ""
 
     @property
     def file_names(self) -> list[str]:
-        """Every file that the views name, once, in order."""
-        return list(dict.fromkeys(name for view in self.views for name in (view.colour, view.depth)))
+        """Every file that the views name, once, in order; the geometry's last."""
+        names = [name for view in self.views for name in (view.colour, view.depth)]
+        return list(dict.fromkeys([*names, self.geometry] if self.geometry else names))
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -93,6 +100,7 @@ class Reference:
             "created": self.created,
             "source": dict(self.source),
             "views": [view.to_json() for view in self.views],
+            **({"geometry": self.geometry} if self.geometry else {}),
         }
 
     @staticmethod
@@ -110,7 +118,12 @@ class Reference:
         if kind == "moving" and any(a.frame >= b.frame for a, b in pairwise(views)):
             raise read.wrong("the views of a moving reference must be in order of their frames")
         width, height = read.integer("width", 1, MAX_SIDE), read.integer("height", 1, MAX_SIDE)
-        return Reference(kind, width, height, views, read.object("source"), read.text("created", 100))
+        geometry = read.file_name("geometry", (".npy",)) if "geometry" in content else ""
+        if any(geometry == view.depth for view in views):
+            raise read.wrong(f"{geometry} cannot be both depth and geometry")
+        return Reference(
+            kind, width, height, views, read.object("source"), read.text("created", 100), geometry
+        )
 
 
 def _view(entry: object, number: int) -> View:
@@ -146,6 +159,7 @@ class Shot:
     quality: str = "final"
     fps: float = 24.0
     reference: str = "reference"
+    remember: bool = False
 
     def to_json(self) -> dict[str, Any]:
         cameras = self.cameras
@@ -159,6 +173,7 @@ class Shot:
             "prompt": self.prompt,
             "keep_reference_detail": self.keep_reference_detail,
             "quality": self.quality,
+            "remember": self.remember,
             "width": self.width,
             "height": self.height,
             "fps": self.fps,
@@ -205,6 +220,7 @@ class Shot:
             read.choice("quality", QUALITIES),
             read.number("fps", above=0.0),
             reference,
+            "remember" in content and read.boolean("remember"),
         )
 
 

@@ -1,0 +1,233 @@
+"""Remember: what was generated is shown again where it belongs, nothing else is, and a session stays exact with it.
+
+The sessions' weights are small and random: pictures are worthless, everything else is the product's.
+"""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from fakes import small_presets
+from references import lens, pose, triangles, write_reference
+
+from backend import remember as remember_module
+from backend.constraint.geometry import depth_of_triangles
+from backend.constraint.splat import Render
+from backend.model.sampler import Cancelled
+from backend.presets import LoadedPreset
+from backend.protocol.cameras import Cameras
+from backend.remember import BUDGET, Memory, recall, remember
+from backend.service import camera_block
+from backend.session import Session, SessionError
+from backend.world import World, load_world
+
+WIDTH, HEIGHT = 64, 48
+SIZE = (HEIGHT, WIDTH)
+CPU = torch.device("cpu")
+GEOMETRY = torch.from_numpy(triangles(WIDTH, HEIGHT))
+
+
+def _cameras(*places: tuple[float, float, float]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Intrinsics and world-to-camera of cameras at places that look along z."""
+    poses = torch.tensor([pose(*place) for place in places], dtype=torch.float64).view(-1, 4, 4)
+    return torch.tensor(lens(WIDTH, HEIGHT), dtype=torch.float64).view(1, 3, 3).expand(
+        len(poses), 3, 3
+    ), poses
+
+
+def _nothing_known(frames: int) -> Render:
+    unknown = torch.zeros(frames, *SIZE, dtype=torch.bool)
+    return Render(
+        torch.full((frames, 3, *SIZE), -1.0),
+        unknown,
+        torch.full((frames, *SIZE), torch.inf),
+        unknown[:, None],
+    )
+
+
+def _painted(depth: torch.Tensor, intrinsics: torch.Tensor, world_to_camera: torch.Tensor) -> torch.Tensor:
+    """Codes (F, 3, H, W) of surfaces whose colour changes softly with their place in space."""
+    rows, columns = torch.meshgrid(torch.arange(HEIGHT), torch.arange(WIDTH), indexing="ij")
+    rays = torch.stack([columns, rows, torch.ones_like(rows)]).double().flatten(1)
+    points = torch.linalg.inv(intrinsics) @ rays * depth.double().flatten(1)[:, None]
+    points = points - world_to_camera[:, :3, 3:]  # the cameras do not turn
+    return (127 + 60 * torch.sin(points * 0.7)).round().byte().view(-1, 3, *SIZE)
+
+
+def test_a_place_is_shown_again_in_its_colour_and_never_through_what_stands_before_it() -> None:
+    cameras = _cameras((0.0, 0, 0), (0.7, 0.1, 0), (-0.6, 0, 0.4), (0, 0, -1))
+    depth = depth_of_triangles(GEOMETRY, *cameras, SIZE)
+    codes = _painted(depth, *cameras)
+    first = [x[:1] for x in (codes, depth, *cameras)]
+    memory, own = remember(Memory.empty(*SIZE, CPU), first[0], _nothing_known(1), *first[1:])
+    assert len(memory) == 1 and own.known.all()
+    assert torch.equal(((own.colour + 1) * 127.5).round().byte(), codes[:1])
+
+    found = recall(memory, _nothing_known(4), depth, *cameras)
+    shown = (found.colour + 1) * 127.5
+    error = (shown - codes).abs().amax(dim=1)[found.known]
+    assert error.max() < 4, "the box's colour on the wall would be off by far more"
+    assert torch.equal(found.depth[found.known], depth[found.known])
+    assert found.known[0].all() and 0.7 < found.known.float().mean() < 0.95
+    # What only the later cameras see, behind the box and beyond the first one's frame, stays a hole.
+    behind = (depth == 6)[1] & ~found.known[1]
+    assert behind[:, 8 : WIDTH - 12].sum() > 40
+    assert not found.known[3, 0].any() and not found.known[3, :, -1].any()
+
+
+def test_the_reference_wins_and_what_was_recalled_is_not_kept_again() -> None:
+    cameras = _cameras((0.0, 0, 0), (0.5, 0, 0))
+    depth = depth_of_triangles(GEOMETRY, *cameras, SIZE)
+    codes = _painted(depth, *cameras)
+    render = _nothing_known(2)
+    render.known[:, :, : WIDTH // 2] = True  # by the reference
+    render.colour[:, :, :, : WIDTH // 2] = 0.25
+    memory, made = remember(Memory.empty(*SIZE, CPU), codes, render, depth, *cameras)
+    assert not memory.new[:, :, : WIDTH // 2].any() and memory.new.any(dim=(1, 2)).all()
+    assert (made.colour[:, :, :, : WIDTH // 2] == 0.25).all()
+    # The same cameras again, after an early mistake: other frames change neither what is kept nor what is shown.
+    again, shown = remember(memory, 255 - codes, recall(memory, render, depth, *cameras), depth, *cameras)
+    for name, held in memory.tensors.items():
+        assert torch.equal(held, again.tensors[name])
+    assert torch.equal(shown.known, made.known)
+    assert (shown.colour - made.colour).abs().max() < 0.02
+
+
+def test_without_geometry_nothing_is_kept_and_the_budget_drops_what_holds_least(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cameras = _cameras((0.0, 0, 0))
+    depth = torch.full((1, *SIZE), torch.inf)
+    codes = torch.zeros(1, 3, *SIZE, dtype=torch.uint8)
+    memory, _ = remember(Memory.empty(*SIZE, CPU), codes, _nothing_known(1), depth, *cameras)
+    assert len(memory) == 0
+    monkeypatch.setattr(remember_module, "BUDGET", 3)
+    for rows in (20, 5, 30, 10, 40):
+        depth = torch.where(torch.arange(HEIGHT)[:, None] < rows, 6.0, torch.inf).expand(1, *SIZE)
+        memory, _ = remember(memory, codes, _nothing_known(1), depth, *cameras)
+    assert (memory.new.sum(dim=(1, 2)) // WIDTH).tolist() == [20, 30, 40]
+
+
+@pytest.fixture(scope="module")
+def preset(tmp_path_factory: pytest.TempPathFactory) -> LoadedPreset:
+    return small_presets(tmp_path_factory.mktemp("weights")).load("tiny")
+
+
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, World]:
+    folder = tmp_path_factory.mktemp("references")
+    for kind, views in (("still", 1), ("moving", 40)):
+        write_reference(folder / kind, WIDTH, HEIGHT, kind, views, geometry=True)
+    return {kind: load_world(folder / kind)[0] for kind in ("still", "moving")}
+
+
+def _out_and_back(frames: int) -> Cameras:
+    """A camera that goes sideways, and comes back on the same way."""
+    way = np.abs(np.linspace(-1, 1, frames))
+    poses = [pose(x=float(2.5 * (1 - at))) for at in way]
+    return Cameras.checked([float(i + 1) for i in range(frames)], [lens(WIDTH, HEIGHT)] * frames, poses)
+
+
+CAMERAS = _out_and_back(45)
+
+
+def _session(preset: LoadedPreset, world: World, remember: bool = True) -> Session:
+    return Session(preset, world, WIDTH, HEIGHT, seed=7, remember=remember)
+
+
+def _run(session: Session, blocks: range) -> np.ndarray:
+    return np.concatenate([session.step(camera_block(CAMERAS.block(block))).frames for block in blocks])
+
+
+def test_holes_look_as_they_did_when_the_camera_comes_back(
+    preset: LoadedPreset, worlds: dict[str, World]
+) -> None:
+    """The generator here makes other noise of every hole in every block."""
+    changes, coverage = {}, {}
+    for remembers in (False, True):
+        session, frames, shares = _session(preset, worlds["still"], remembers), [], []
+        for block in range(4):
+            made = session.step(camera_block(CAMERAS.block(block)))
+            frames.append(made.frames)
+            shares += made.coverage
+        shown = np.concatenate(frames).astype(float)[:, :, -12:]  # beyond the reference's frame, mostly
+        changes[remembers] = np.square(shown[12:18] - shown[44 - 12 : 44 - 18 : -1]).mean()
+        coverage[remembers] = shares
+    assert changes[True] < 0.5 * changes[False], changes
+    assert coverage[True] == coverage[False], "coverage is the reference's"
+
+
+@pytest.mark.parametrize("kind", ["still", "moving"])
+@pytest.mark.parametrize("stop", [1, 3])
+def test_restored_from_a_snapshot_it_goes_on_bit_for_bit(
+    preset: LoadedPreset, worlds: dict[str, World], kind: str, stop: int
+) -> None:
+    whole = _run(_session(preset, worlds[kind]), range(4))
+    first = _session(preset, worlds[kind])
+    before = _run(first, range(stop))
+    second = _session(preset, worlds[kind])
+    second.restore(first.snapshot())
+    assert np.array_equal(np.concatenate([before, _run(second, range(stop, 4))]), whole)
+
+
+def test_cancelled_anywhere_the_block_can_be_asked_for_again(
+    preset: LoadedPreset, worlds: dict[str, World]
+) -> None:
+    whole = _run(_session(preset, worlds["still"]), range(3))
+    session = _session(preset, worlds["still"])
+    made = []
+    for block in range(3):
+        for calls in (0, 1, 5, 60):
+            count = itertools.count()
+            with pytest.raises(Cancelled):
+                session.step(camera_block(CAMERAS.block(block)), lambda: next(count) >= calls)  # noqa: B023
+        made.append(_run(session, range(block, block + 1)))
+    assert np.array_equal(np.concatenate(made), whole)
+
+
+def test_a_step_that_fails_at_its_very_end_remembers_nothing(
+    preset: LoadedPreset, worlds: dict[str, World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = _run(_session(preset, worlds["still"]), range(2))
+    session = _session(preset, worlds["still"])
+    with monkeypatch.context() as patch:
+        patch.setattr("backend.session.finish", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            _run(session, range(1))
+    assert np.array_equal(_run(session, range(2)), whole)
+
+
+def test_snapshots_of_sessions_that_do_not_remember_are_refused_and_damaged_ones(
+    preset: LoadedPreset, worlds: dict[str, World], tmp_path: Path
+) -> None:
+    from safetensors import safe_open
+    from safetensors.torch import save
+
+    remembering, plain = (_session(preset, worlds["still"], on) for on in (True, False))
+    for session in (remembering, plain):
+        _run(session, range(2))
+    for session, other in ((remembering, plain), (plain, remembering)):
+        with pytest.raises(SessionError, match="another take"):
+            session.restore(other.snapshot())
+    (tmp_path / "state").write_bytes(remembering.snapshot())
+    with safe_open(tmp_path / "state", "pt") as file:
+        said = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    assert 0 < len(tensors["memory.new"]) <= BUDGET
+    for name in ("memory.colour", "memory.disparity", "memory.world_to_camera"):
+        for damaged in ({**tensors, name: tensors[name][..., :-1].contiguous()}, dict(tensors)):
+            if damaged[name].shape == tensors[name].shape:
+                del damaged[name]
+            with pytest.raises(SessionError, match="damaged"):
+                remembering.restore(save(damaged, said))
+    remembering.restore(save(tensors, said))
+
+
+def test_a_world_without_geometry_cannot_be_remembered(preset: LoadedPreset, tmp_path: Path) -> None:
+    write_reference(tmp_path, WIDTH, HEIGHT)
+    with pytest.raises(SessionError, match="needs a reference with geometry"):
+        _session(preset, load_world(tmp_path)[0])
