@@ -25,7 +25,7 @@ import numpy as np
 from ..backend.protocol.disk import write_whole
 from ..backend.protocol.files import MAX_TRIANGLES, View
 from . import cameras, reference
-from .geometry import SURFACES, surfaces
+from .geometry import SURFACES, TooManyTriangles, surfaces
 from .lens import Lens, Undistortion
 from .png import encode_png
 from .rasterize import planar_depth

@@ -68,13 +68,12 @@ def test(folder):
         asked = reference.plan(scene, (64, 48), Path(folder))
         assert asked.with_geometry
         scene.frame_set(4)
-        assert reference._keep_geometry(scene, layer, asked, path)
+        assert reference._keep_geometry(scene, asked, path, lambda: geometry.surfaces(layer, 10**6))
         assert scene.frame_current == 4
         kept = np.load(path)
         assert within(kept, (48, 0, 0)) == moving, kind
         assert len(kept) == len(found) - 12 + moving
-    reference.MAX_TRIANGLES = 5
-    assert not reference._keep_geometry(scene, layer, asked, path)
+    assert not reference._keep_geometry(scene, asked, path, lambda: geometry.surfaces(layer, 5))
     return {}
 
 
