@@ -55,7 +55,8 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
             for camera in shot.reference_cameras() or [shot.camera or context.scene.camera]:
                 if camera is not None:
                     self._depth(shot, layout.box().column(), camera)
-        column.prop(shot, "reference_geometry")
+        if shot.reference_kind != "IMAGES":
+            column.prop(shot, "reference_geometry")
         layout.separator()
         if runtime.capturing is not None:
             row = layout.row()

@@ -31,7 +31,7 @@ def test(folder):
         background.image = bpy.data.images.load(str(photographs / f"view_{index:04d}.png"))
         background.frame_method, background.alpha = "FIT", 1.0
         camera.data.show_background_images = True
-        camera.data.inspatio.depth_file = str(photographs / f"view_{index:04d}.exr")
+        camera.data.inspatio.depth_file = bpy.path.relpath(str(photographs / f"view_{index:04d}.exr"))
     for mesh in [one for one in scene.objects if one.type == "MESH"]:
         bpy.data.objects.remove(mesh)
     shot.reference_kind = "IMAGES"
