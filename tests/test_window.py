@@ -153,3 +153,10 @@ def test_what_a_take_needs_is_said_before_it_starts(installed, tmp_path, paintin
     )
     assert all(words.startswith("Needs ") for words in found["words"])
     assert found["seconds"] is None or found["seconds"] > 0
+
+
+def test_remember(installed, tmp_path):
+    found = run_in_window(
+        installed("window"), "window_remember.py", tmp_path, folder=tmp_path, INSPATIO_PYTHON=sys.executable
+    )
+    assert found == {"remember": True, "frames": 21}
