@@ -20,12 +20,13 @@ import numpy as np
 import torch
 
 from backend.constraint.geometry import depth_of_triangles
+from backend.constraint.splat import Render
 from backend.context import render_world, scaled
 from backend.presets import load_preset
 from backend.protocol.blocks import blocks_of
 from backend.remember import Memory, recall, remember
 from backend.session import CameraBlock, Session
-from backend.training.measures import flicker, psnr
+from backend.training.measures import psnr
 from backend.world import World
 
 WIDTH, HEIGHT = 256, 144
@@ -80,19 +81,46 @@ def generate(track: Track, remembers: bool) -> tuple[np.ndarray, dict[str, float
 
 
 def compare(track: Track, frames: np.ndarray, known: np.ndarray) -> dict[str, float]:
-    """PSNR between visits and against the true renders, in holes and where the reference reaches; flicker."""
+    """PSNR between visits and against the true renders, in holes and where the reference reaches; steadiness."""
     first = np.arange((len(frames) - APART) // 2 + 1)
     second = len(frames) - 1 - first
     unit = frames.astype(np.float32) / 255
     true = track.true.astype(np.float32) / 255
+    steady = steadiness(track, frames, known)
     at = np.arange(len(true)) * ((len(frames) // 2) // (len(true) - 1))
     return {
         "visits_holes": psnr(unit[first], unit[second], ~known[first]),
         "visits_covered": psnr(unit[first], unit[second], known[first]),
         "true_holes": psnr(unit[at], true, ~known[at]),
         "true_covered": psnr(unit[at], true, known[at]),
-        "flicker": flicker(unit),
+        "steadiness_holes": steady,
     }
+
+
+def steadiness(track: Track, frames: np.ndarray, known: np.ndarray) -> float:
+    """PSNR between each frame and the one before brought into its camera by the geometry, in holes of both."""
+    error, count = 0.0, 0
+    for start in range(0, len(frames) - 1, 20):
+        part = slice(start, start + 21)
+        cameras = track.cameras(part)
+        placed = cameras.intrinsics, cameras.world_to_camera
+        depth = depth_of_triangles(track.world.geometry, *placed, (HEIGHT, WIDTH))
+        holes = torch.from_numpy(~known[part]) & depth.isfinite()
+        codes = torch.from_numpy(frames[part]).permute(0, 3, 1, 2)
+        for at in range(len(depth) - 1):
+            one, other = slice(at, at + 1), slice(at + 1, at + 2)
+            if not holes[one].any():
+                continue
+            before = Memory(
+                codes[one], holes[one], depth[one].reciprocal().bfloat16(), placed[0][one], placed[1][one]
+            )
+            unknown = torch.zeros(1, HEIGHT, WIDTH, dtype=torch.bool)
+            nothing = Render(torch.zeros(1, 3, HEIGHT, WIDTH), unknown, depth[other], unknown[:, None])
+            moved = recall(before, nothing, depth[other], placed[0][other], placed[1][other])
+            there = (moved.known & holes[other])[:, None].expand_as(moved.colour)
+            difference = (moved.colour - (codes[other] / 127.5 - 1))[there] / 2
+            error, count = error + float(difference.square().sum()), count + difference.numel()
+    return 10 * float(np.log10(count / error))
 
 
 def cost(track: Track, width: int, height: int) -> dict[str, float]:
