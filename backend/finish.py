@@ -15,6 +15,8 @@ Where a preset has a completion, which mends flying pixels too, its picture take
 need no distrust: the generated frame is softest just there.
 """
 
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -77,11 +79,15 @@ def finish(
 
     `completed` (F, 3, H, W) is the render with holes and flying pixels mended, where there is such a picture.
     `recalled` (F, H, W), bool: known pixels whose detail was generated earlier. What they show is shown again, whatever
-    the generator says now: so they need not agree, and they have no flying pixels and no edge to keep away from.
+    the generator says now. Everything else is finished as if they were holes, so they change nothing about it.
     """
+    if recalled is not None:
+        unknown = replace(
+            render, known=render.known & ~recalled, depth=torch.where(recalled, torch.inf, render.depth)
+        )
+        return torch.where(recalled.unsqueeze(1), render.colour, finish(generated, unknown, completed))
     detail = render.colour if completed is None else completed
     trust = inside(render.known) * agreement(generated, detail, render.known)
     if completed is None:
         trust = trust * smooth(render)
-    finished = generated + trust * (detail - generated)
-    return finished if recalled is None else torch.where(recalled.unsqueeze(1), render.colour, finished)
+    return generated + trust * (detail - generated)

@@ -75,6 +75,22 @@ def test_trust_has_no_step_at_a_hole():
     assert change.diff().abs().max() < 0.5 * change.max()
 
 
+def test_what_is_recalled_is_shown_as_it_was_and_changes_nothing_else():
+    texture, generated, render = scene()
+    recalled = torch.zeros_like(render.known)
+    recalled[:, 18:28, 24:60] = True
+    colour = torch.where(recalled[:, None], 0.7, render.colour)
+    known, depth = render.known | recalled, torch.where(recalled, 3.0, render.depth)
+    for completed in (None, texture):
+        result = finish(generated, Render(colour, known, depth, known[:, None]), completed, recalled)
+        shown = recalled[:, None].expand_as(result)
+        assert (result[shown] == 0.7).all()
+        bare = Render(
+            render.colour, known & ~recalled, torch.where(recalled, torch.inf, depth), known[:, None]
+        )
+        assert torch.equal(result[~shown], finish(generated, bare, completed)[~shown])
+
+
 def test_a_slanted_floor_is_no_edge():
     """Inverse depth is linear on a plane: a floor to the horizon is trusted all over."""
     texture, generated, render = scene()

@@ -6,13 +6,15 @@ The sessions' weights are small and random: pictures are worthless, everything e
 from __future__ import annotations
 
 import itertools
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from fakes import small_presets
-from references import lens, pose, triangles, write_reference
+from references import lens, pose, triangles, write_reference, write_shot
 
 from backend import remember as remember_module
 from backend.constraint.geometry import depth_of_triangles
@@ -20,9 +22,11 @@ from backend.constraint.splat import Render
 from backend.model.sampler import Cancelled
 from backend.presets import LoadedPreset
 from backend.protocol.cameras import Cameras
+from backend.protocol.files import read_take
 from backend.remember import BUDGET, Memory, recall, remember
 from backend.service import camera_block
 from backend.session import Session, SessionError
+from backend.shots import ShotError, generate_shot
 from backend.world import World, load_world
 
 WIDTH, HEIGHT = 64, 48
@@ -227,7 +231,12 @@ def test_snapshots_of_sessions_that_do_not_remember_are_refused_and_damaged_ones
     remembering.restore(save(tensors, said))
 
 
-def test_a_world_without_geometry_cannot_be_remembered(preset: LoadedPreset, tmp_path: Path) -> None:
-    write_reference(tmp_path, WIDTH, HEIGHT)
-    with pytest.raises(SessionError, match="needs a reference with geometry"):
-        _session(preset, load_world(tmp_path)[0])
+def test_a_shot_folder_remembers_where_its_reference_has_geometry(tmp_path: Path) -> None:
+    shot = replace(write_shot(tmp_path, frames=9), remember=True)
+    (tmp_path / "shot.json").write_text(json.dumps(shot.to_json()))
+    presets = small_presets(tmp_path / "weights")
+    with pytest.raises(ShotError, match="needs a reference with geometry"):
+        generate_shot(tmp_path, presets=presets)
+    assert not list(tmp_path.glob("take_*"))
+    write_reference(tmp_path / "reference", geometry=True)
+    assert read_take(generate_shot(tmp_path, presets=presets)).shot.remember

@@ -204,3 +204,10 @@ def test_time_and_coverage(installed, tmp_path, painting_python):
         installed("window"), "window_time.py", tmp_path, folder=tmp_path, INSPATIO_PYTHON=str(painting_python)
     )
     assert len(found["runs"]) == 2
+
+
+def test_remember(installed, tmp_path):
+    found = run_in_window(
+        installed("window"), "window_remember.py", tmp_path, folder=tmp_path, INSPATIO_PYTHON=sys.executable
+    )
+    assert found == {"remember": True, "frames": 21}

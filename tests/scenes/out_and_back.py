@@ -1,7 +1,8 @@
 """Moves that leave what the reference saw and come back on the same way: `python -m tests.scenes.out_and_back DIR`.
 
-For each set one .npz: the reference's one view as `capture.View` has it, the triangles of the set, and the cameras:
-intrinsics (3, 3) and world_to_camera (FRAMES, 4, 4), of which number i and FRAMES - 1 - i are the same.
+For each set one .npz: the reference's one view as `capture.View` has it, the triangles of the set, the cameras
+(FRAMES, 4, 4), world-to-camera, of which number i and FRAMES - 1 - i are the same, and the true renders of some of the
+way out: number i * TRUE_EVERY.
 """
 
 import os
@@ -17,6 +18,8 @@ from .moves import Move
 
 FRAMES = 201
 """Nine frames and sixteen blocks of twelve."""
+HALF = FRAMES // 2
+TRUE_EVERY = 25
 
 MOVES = {
     evaluation_sets.reading_room: Move((0.9, -2.2, 1.5), (-0.2, 1.4, 1.05), yaw=-36, shift=(-0.54, 0, 0.36), pan=-45),
@@ -29,10 +32,9 @@ MOVES = {
 
 def poses(camera, move: Move) -> np.ndarray:
     """World-to-camera of the way out and back, (FRAMES, 4, 4)."""
-    half = FRAMES // 2
     out = []
-    for step in range(half + 1):
-        moves.set_pose(camera, move.pose(moves.ease(step / half)))
+    for step in range(HALF + 1):
+        moves.set_pose(camera, move.pose(moves.ease(step / HALF)))
         out.append(capture.camera_matrices(camera)[1])
     return np.stack([*out, *out[-2::-1]])
 
@@ -42,11 +44,17 @@ def render(path: Path, make: evaluation_sets.Maker, samples: int) -> None:
     _, reference, _ = evaluation_sets.stage(make)
     move = MOVES[make]
     moves.set_pose(reference, move.pose(0.0))
-    view = capture.Studio(samples).render(reference, 1)
+    studio = capture.Studio(samples)
+    view = studio.render(reference, 1)
     found = geometry.surfaces(capture.bpy.context.view_layer, 2_000_000)
     arrays = {name: getattr(view, name) for name in capture.View.__annotations__}
     arrays["triangles"] = np.concatenate(list(found.values()))
     arrays["cameras"] = poses(reference, move)
+    true = []
+    for step in range(0, HALF + 1, TRUE_EVERY):
+        moves.set_pose(reference, move.pose(moves.ease(step / HALF)))
+        true.append(studio.render(reference, 1).colour)
+    arrays["true"] = np.stack(true)
     partial = path.with_name(path.name + ".partial")
     with open(partial, "wb") as file:
         np.savez_compressed(file, **arrays)
