@@ -105,6 +105,7 @@ class Coverage:
         self._scene = scene.session_uid
         self._made_for = _settings(scene)
         self._watched = set(_watched(scene))
+        self._optics = {data.session_uid: _optics(data) for data in bpy.data.cameras}
 
     @property
     def active(self) -> bool:
@@ -137,6 +138,10 @@ class Coverage:
             return False
         for update in updates:
             is_object = isinstance(update.id, bpy.types.Object)  # Selecting one is an update, too.
+            if isinstance(update.id, bpy.types.Camera):
+                data = update.id.original
+                if self._optics.get(data.session_uid) == _optics(data):
+                    continue  # A picture was laid behind it, by Generate most of all.
             if update.id.original.session_uid in self._watched and (
                 update.is_updated_transform or not is_object
             ):
@@ -183,6 +188,17 @@ def _settings(scene: bpy.types.Scene) -> tuple:
         camera.session_uid if camera is not None else 0,
         (shot.use_reference_time, shot.past_end),
         listing.get().reference,
+    )
+
+
+def _optics(data: bpy.types.Camera) -> tuple:
+    """What of a camera's data decides what it sees, as it is now."""
+    return (
+        data.type,
+        data.lens,
+        (data.sensor_fit, data.sensor_width, data.sensor_height),
+        (data.shift_x, data.shift_y),
+        data.ortho_scale,
     )
 
 

@@ -55,9 +55,9 @@ class INSPATIO_PT_shot(Tab, bpy.types.Panel):
         row.prop(shot, "prompt")
         column.prop(shot, "seed")
         column.row(heading="Keep").prop(shot, "keep_reference_detail", text="Reference Detail")
-        row = column.row(heading="Generated")
+        row = column.row(heading="Remember")
         row.enabled = listing.get().reference_has_geometry
-        row.prop(shot, "remember")
+        row.prop(shot, "remember", text="Generated")
         layout.separator()
         self._action(context, layout)
         if showing.find_strip(scene) is not None and showing.shifts_colour(scene):

@@ -118,6 +118,7 @@ def coverage(scene):
     for frame in (3, 12):
         scene.frame_set(frame)
     scene.camera.select_set(not scene.camera.select_get())
+    scene.camera.data.background_images.new()  # as Generate lays its frames behind it
     layer.update()
     assert not checked.is_stale(scene)
     scene.frame_end += 1
