@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .constraint.splat import Render
+from .constraint.splat import HOLE, Render
 
 LEAST_NEW = 0.003
 """Share of a frame that must be new for it to become a keyframe."""
@@ -34,6 +34,9 @@ BUDGET = 48
 
 SAME_PLACE = 0.03
 """How far, as a share of depth, a place may lie from the surface that a keyframe saw there, and be that surface."""
+
+BEHIND = 1.1
+"""How far behind the geometry, as a factor of its depth, what the reference shows cannot be seen."""
 
 ENOUGH = 0.25
 """How much of a pixel's four neighbours in the keyframes must be known for it to be recalled."""
@@ -89,6 +92,21 @@ class Memory:
 
     def __len__(self) -> int:
         return len(self.new)
+
+
+def visible(render: Render, depth: Tensor) -> Render:
+    """The reference's render without what lies behind the geometry, depth (F, H, W), in the target cameras.
+
+    Where no view saw the wall, the sky outside its window shows through it, wanders over it as the camera moves, and
+    would be kept as a part of it.
+    """
+    hidden = render.known & (render.depth > BEHIND * depth)
+    return Render(
+        torch.where(hidden.unsqueeze(1), HOLE, render.colour),
+        render.known & ~hidden,
+        torch.where(hidden, torch.inf, render.depth),
+        render.per_view_known & ~hidden.unsqueeze(1),
+    )
 
 
 def recall(

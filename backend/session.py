@@ -44,7 +44,7 @@ from .finish import finish
 from .model.sampler import Cancelled, sample_block
 from .presets import LoadedPreset
 from .protocol.blocks import block_size
-from .remember import Memory, recall, remember
+from .remember import Memory, recall, remember, visible
 from .residency import Residency
 from .world import World
 
@@ -312,11 +312,12 @@ class Session:
                 self._width,
                 self._preset.device.torch_device,
             )
-            reached = render.known
-            depth, memory = None, self._state.memory
+            depth, memory, reached = None, self._state.memory, render.known
             if self._geometry is not None and memory is not None:
                 placed = cameras.intrinsics, cameras.world_to_camera
                 depth = depth_of_triangles(self._geometry, *placed, (self._height, self._width))
+                render = visible(render, depth)
+                reached = render.known
                 render = recall(memory, render, depth, *placed)
         with stage("complete"):
             completion = self._preset.completion

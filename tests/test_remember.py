@@ -23,7 +23,7 @@ from backend.model.sampler import Cancelled
 from backend.presets import LoadedPreset
 from backend.protocol.cameras import Cameras
 from backend.protocol.files import read_take
-from backend.remember import BUDGET, Memory, recall, remember
+from backend.remember import BUDGET, Memory, recall, remember, visible
 from backend.service import camera_block
 from backend.session import Session, SessionError
 from backend.shots import ShotError, generate_shot
@@ -101,6 +101,26 @@ def test_the_reference_wins_and_what_was_recalled_is_not_kept_again() -> None:
     assert (shown.colour - made.colour).abs().max() < 0.02
 
 
+def test_what_the_reference_shows_through_a_wall_is_a_hole() -> None:
+    cameras = _cameras((0.0, 0, 0))
+    depth = depth_of_triangles(GEOMETRY, *cameras, SIZE)
+    shown = torch.zeros(1, 3, *SIZE)
+    known = torch.ones(1, *SIZE, dtype=torch.bool)
+    seen = depth.clone()
+    seen[:, 0], seen[:, 1], seen[:, 2], seen[:, 3] = (
+        torch.inf,
+        9.0,
+        6.2,
+        2.0,
+    )  # sky, behind, on, before the wall
+    found = visible(Render(shown, known, seen, known[:, None]), depth)
+    assert not found.known[0, :2].any() and found.known[0, 2:].all()
+    assert (found.colour[0, :, :2] == -1).all() and (found.colour[0, :, 2:] == 0).all()
+    assert found.depth[0, :2].isinf().all() and torch.equal(found.per_view_known[:, 0], found.known)
+    nothing = torch.full_like(depth, torch.inf)
+    assert visible(Render(shown, known, seen, known[:, None]), nothing).known.all()
+
+
 def test_without_geometry_nothing_is_kept_and_the_budget_drops_what_holds_least(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -160,9 +180,9 @@ def test_holes_look_as_they_did_when_the_camera_comes_back(
             shares += made.coverage
         shown = np.concatenate(frames).astype(float)[:, :, -12:]  # beyond the reference's frame, mostly
         changes[remembers] = np.square(shown[12:18] - shown[44 - 12 : 44 - 18 : -1]).mean()
-        coverage[remembers] = shares
+        coverage[remembers] = np.mean(shares)
     assert changes[True] < 0.5 * changes[False], changes
-    assert coverage[True] == coverage[False], "coverage is the reference's"
+    assert coverage[True] == pytest.approx(coverage[False], abs=0.05), "coverage is the reference's"
 
 
 @pytest.mark.parametrize("kind", ["still", "moving"])
