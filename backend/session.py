@@ -176,6 +176,7 @@ class Session:
         self._geometry = (
             world.geometry.to(preset.device.torch_device) if remember and world.geometry is not None else None
         )
+        self._has_sky = remember and bool(world.depth.isinf().any())
         self._state = self._start()
         self._take_up(self._state)
 
@@ -316,6 +317,8 @@ class Session:
             if self._geometry is not None and memory is not None:
                 placed = cameras.intrinsics, cameras.world_to_camera
                 depth = depth_of_triangles(self._geometry, *placed, (self._height, self._width))
+                if not self._has_sky:  # Beyond stand-ins there may be anything.
+                    depth = torch.where(depth.isinf(), 0.0, depth)
                 render = visible(render, depth)
                 reached = render.known
                 render = recall(memory, render, depth, *placed)

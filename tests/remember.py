@@ -108,7 +108,7 @@ def steadiness(track: Track, frames: np.ndarray, known: np.ndarray) -> float:
         cameras = track.cameras(part)
         placed = cameras.intrinsics, cameras.world_to_camera
         depth = depth_of_triangles(track.world.geometry, *placed, (HEIGHT, WIDTH))
-        holes = torch.from_numpy(~known[part]) & depth.isfinite()
+        holes = torch.from_numpy(~known[part])
         codes = torch.from_numpy(frames[part]).permute(0, 3, 1, 2)
         for at in range(len(depth) - 1):
             one, other = slice(at, at + 1), slice(at + 1, at + 2)
