@@ -1,7 +1,8 @@
 """Remember: what was generated where no view of the reference reaches is kept, and shown again where it belongs.
 
-    before a block   render with holes, depth of the scene's geometry (F,H,W) -> recall   -> fewer holes
-    after a block    its frames, what is still a hole in the render           -> remember -> one more keyframe
+    before a block   render of the reference, depth of the geometry (F,H,W) -> visible  -> nothing shows through walls
+                     render with holes, depth                               -> recall   -> fewer holes
+    after a block    its frames, what is still a hole in the render         -> remember -> more keyframes
 
 A hole's pixel has a place in space where the geometry gives it depth. That place is looked up in the keyframes: seen
 there, and not behind something else there, its colour is the keyframe's. So what is recalled lies on the geometry, has
@@ -21,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .constraint.splat import Render
+from .constraint.splat import HOLE, Render
 
 LEAST_NEW = 0.003
 """Share of a frame that must be new for it to become a keyframe."""
@@ -35,6 +36,9 @@ BUDGET = 48
 SAME_PLACE = 0.03
 """How far, as a share of depth, a place may lie from the surface that a keyframe saw there, and be that surface."""
 
+BEHIND = 1.1
+"""How far behind the geometry, as a factor of its depth, what the reference shows cannot be seen."""
+
 ENOUGH = 0.25
 """How much of a pixel's four neighbours in the keyframes must be known for it to be recalled."""
 
@@ -44,7 +48,7 @@ class Memory:
     """Keyframes, oldest first; all on one device.
 
     colour (V, 3, H, W): uint8 codes, as the frames were handed out. new (V, H, W): bool, the pixels that are kept.
-    disparity (V, H, W): bfloat16, 1 / planar depth of the geometry in the keyframe's camera, 0 where there is none.
+    disparity (V, H, W): bfloat16, 1 / planar depth of the geometry in the keyframe's camera; 0: sky, or no depth.
     intrinsics (V, 3, 3), world_to_camera (V, 4, 4): float64.
     """
 
@@ -91,18 +95,33 @@ class Memory:
         return len(self.new)
 
 
+def visible(render: Render, depth: Tensor) -> Render:
+    """The reference's render without what lies behind the geometry, depth (F, H, W), in the target cameras.
+
+    Where no view saw the wall, the sky outside its window shows through it, wanders over it as the camera moves, and
+    would be kept as a part of it.
+    """
+    hidden = render.known & (depth > 0) & (render.depth > BEHIND * depth)
+    return Render(
+        torch.where(hidden.unsqueeze(1), HOLE, render.colour),
+        render.known & ~hidden,
+        torch.where(hidden, torch.inf, render.depth),
+        render.per_view_known & ~hidden.unsqueeze(1),
+    )
+
+
 def recall(
     memory: Memory, render: Render, depth: Tensor, intrinsics: Tensor, world_to_camera: Tensor
 ) -> Render:
     """The render of F frames with the holes filled that the keyframes know.
 
-    depth (F, H, W): the geometry's in the target cameras, inf where there is none; intrinsics (F, 3, 3) and
+    depth (F, H, W): the geometry's in the target cameras, inf for sky, 0 for no depth; intrinsics (F, 3, 3) and
     world_to_camera (F, 4, 4) of these. What each view alone reached stays as it was.
     """
     if not len(memory):
         return render
     device = render.colour.device
-    holes = ~render.known & depth.isfinite()
+    holes = ~render.known & (depth > 0)
     colour, known, nearest = render.colour.clone(), render.known.clone(), render.depth.clone()
     keyframes = [_Keyframe.of(memory, view) for view in range(len(memory))]
     lens, pose = (x.to("cpu", torch.float64) for x in (intrinsics, world_to_camera))
@@ -112,10 +131,12 @@ def recall(
         with torch.inference_mode(inference), torch.no_grad():
             row, column = holes[frame].nonzero().unbind(1)
             z = depth[frame, row, column]
-            points = torch.stack([column * z, row * z, z])
+            sky = z.isinf()
+            scale = torch.where(sky, 1.0, z)
+            points = torch.stack([column * scale, row * scale, scale, (~sky).float()])
             back = torch.linalg.inv(pose[frame])
             back[:3, :3] @= torch.linalg.inv(lens[frame])
-            found, weight = torch.zeros_like(points), torch.zeros_like(z)
+            found, weight = torch.zeros_like(points[:3]), torch.zeros_like(z)
             for keyframe in keyframes:
                 keyframe.add(back, points, found, weight)
             there = weight >= ENOUGH
@@ -139,7 +160,7 @@ def remember(
     as for `recall`.
     """
     for _ in range(A_BLOCK):
-        new = ~render.known & depth.isfinite()
+        new = ~render.known & (depth > 0)
         counts = new.sum(dim=(1, 2))
         best = int(counts.argmax())
         if int(counts[best]) < LEAST_NEW * new[best].numel():
@@ -148,7 +169,7 @@ def remember(
         keyframe = Memory(
             codes[frame],
             new[frame],
-            depth[frame].reciprocal().bfloat16(),
+            torch.where(depth[frame] > 0, depth[frame].reciprocal(), 0.0).bfloat16(),
             intrinsics[frame].to(codes.device, torch.float64),
             world_to_camera[frame].to(codes.device, torch.float64),
         )
@@ -199,21 +220,20 @@ class _Keyframe:
         )
 
     def add(self, back: Tensor, points: Tensor, colour: Tensor, weight: Tensor) -> None:
-        """Add what is known here at points (3, M) to `colour` (3, M), weighted codes, and `weight` (M,) 0..1.
+        """Add what is known here at points (4, M) to `colour` (3, M), weighted codes, and `weight` (M,) 0..1.
 
-        back (4, 4): from the points, (u z, v z, z) in a target, to the world. Keyframes are asked from the oldest on; a
-        newer one adds what the older ones leave of a pixel, so there is no seam between them.
+        back (4, 4): from the points, (u z, v z, z, 1) in a target or (u, v, 1, 0) for sky, to the world. Keyframes are
+        asked from the oldest on; a newer one adds what the older leave of a pixel, so no seam shows.
         """
         motion = (self.onto @ back).to(points)
-        x, y, z = motion[:, :3] @ points + motion[:, 3:]
-        disparity = z.reciprocal()
-        u, v = x * disparity, y * disparity
+        x, y, z = motion @ points
+        u, v = x / z, y / z
         inside = (u >= self.columns[0]) & (u < self.columns[1]) & (v >= self.rows[0]) & (v < self.rows[1])
         index = (inside & (z > 0) & (weight < 1)).nonzero().squeeze(1)
         pixel = v[index].long() * self.width + u[index].long()
         there = self.within[pixel]
         index, pixel = index[there], pixel[there]
-        u, v, disparity = u[index], v[index], disparity[index]
+        u, v, disparity = u[index], v[index], points[3, index] / z[index]
         across, down = u - u.floor(), v - v.floor()
         share, mean = torch.zeros_like(u), torch.zeros(3, len(u), device=u.device)
         for step, along in ((0, 1 - across), (1, across)):

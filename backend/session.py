@@ -44,7 +44,7 @@ from .finish import finish
 from .model.sampler import Cancelled, sample_block
 from .presets import LoadedPreset
 from .protocol.blocks import block_size
-from .remember import Memory, recall, remember
+from .remember import Memory, recall, remember, visible
 from .residency import Residency
 from .world import World
 
@@ -179,6 +179,7 @@ class Session:
         self._geometry = (
             world.geometry.to(preset.device.torch_device) if remember and world.geometry is not None else None
         )
+        self._has_sky = remember and bool(world.depth.isinf().any())
         self._state = self._start()
         self._take_up(self._state)
 
@@ -316,11 +317,14 @@ class Session:
                 self._preset.device.torch_device,
                 self._preset.warp,
             )
-            reached = render.known
-            depth, memory = None, self._state.memory
+            depth, memory, reached = None, self._state.memory, render.known
             if self._geometry is not None and memory is not None:
                 placed = cameras.intrinsics, cameras.world_to_camera
                 depth = depth_of_triangles(self._geometry, *placed, (self._height, self._width))
+                if not self._has_sky:  # Beyond stand-ins there may be anything.
+                    depth = torch.where(depth.isinf(), 0.0, depth)
+                render = visible(render, depth)
+                reached = render.known
                 render = recall(memory, render, depth, *placed)
         with stage("complete"):
             completion = self._preset.completion

@@ -24,7 +24,7 @@ from backend.constraint.splat import Render
 from backend.context import render_world, scaled
 from backend.presets import load_preset
 from backend.protocol.blocks import blocks_of
-from backend.remember import Memory, recall, remember
+from backend.remember import Memory, recall, remember, visible
 from backend.session import CameraBlock, Session
 from backend.training.measures import psnr
 from backend.world import World
@@ -60,12 +60,15 @@ class Track:
         return CameraBlock(torch.ones(len(poses), dtype=torch.float64), lens, poses)
 
     def known(self) -> np.ndarray:
-        """What the reference reaches, (FRAMES, H, W)."""
-        blocks = [self.cameras(slice(start, start + 20)) for start in range(0, len(self.poses), 20)]
-        renders = [
-            render_world(self.world, c.frames, c.intrinsics, c.world_to_camera, HEIGHT, WIDTH) for c in blocks
-        ]
-        return torch.cat([render.known for render in renders]).numpy()
+        """What the reference reaches and no surface hides, (FRAMES, H, W)."""
+        found = []
+        for start in range(0, len(self.poses), 20):
+            cameras = self.cameras(slice(start, start + 20))
+            placed = cameras.intrinsics, cameras.world_to_camera
+            render = render_world(self.world, cameras.frames, *placed, HEIGHT, WIDTH)
+            depth = depth_of_triangles(self.world.geometry, *placed, (HEIGHT, WIDTH))
+            found.append(visible(render, depth).known)
+        return torch.cat(found).numpy()
 
 
 def generate(track: Track, remembers: bool) -> tuple[np.ndarray, dict[str, float]]:
@@ -105,7 +108,7 @@ def steadiness(track: Track, frames: np.ndarray, known: np.ndarray) -> float:
         cameras = track.cameras(part)
         placed = cameras.intrinsics, cameras.world_to_camera
         depth = depth_of_triangles(track.world.geometry, *placed, (HEIGHT, WIDTH))
-        holes = torch.from_numpy(~known[part]) & depth.isfinite()
+        holes = torch.from_numpy(~known[part])
         codes = torch.from_numpy(frames[part]).permute(0, 3, 1, 2)
         for at in range(len(depth) - 1):
             one, other = slice(at, at + 1), slice(at + 1, at + 2)
@@ -140,7 +143,7 @@ def cost(track: Track, width: int, height: int) -> dict[str, float]:
         mark()
         depth = depth_of_triangles(track.world.geometry, *placed, (height, width))
         mark()
-        render = recall(memory, render, depth, *placed)
+        render = recall(memory, visible(render, depth), depth, *placed)
         mark()
         codes = torch.zeros(12, 3, height, width, dtype=torch.uint8)
         memory, _ = remember(memory, codes, render, depth, *placed)

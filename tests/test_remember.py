@@ -23,7 +23,7 @@ from backend.model.sampler import Cancelled
 from backend.presets import LoadedPreset
 from backend.protocol.cameras import Cameras
 from backend.protocol.files import read_take
-from backend.remember import BUDGET, Memory, recall, remember
+from backend.remember import BUDGET, Memory, recall, remember, visible
 from backend.service import camera_block
 from backend.session import Session, SessionError
 from backend.shots import ShotError, generate_shot
@@ -83,6 +83,24 @@ def test_a_place_is_shown_again_in_its_colour_and_never_through_what_stands_befo
     assert not found.known[3, 0].any() and not found.known[3, :, -1].any()
 
 
+def test_sky_turns_with_the_camera_does_not_shift_and_is_nothing_elses() -> None:
+    intrinsics, poses = _cameras((0.0, 0, 0), (40.0, 5, 0), (0.0, 0, 0))
+    depth = torch.full((3, *SIZE), torch.inf)
+    depth[:, HEIGHT // 2 :] = 8.0
+    codes = torch.arange(WIDTH).expand(3, 3, HEIGHT, WIDTH).byte()
+    one = slice(0, 1)
+    memory, _ = remember(
+        Memory.empty(*SIZE, CPU), codes[one], _nothing_known(1), depth[one], intrinsics[one], poses[one]
+    )
+    depth[2] = torch.inf  # and no ground: the sky behind it was not seen
+    found = recall(memory, _nothing_known(3), depth, intrinsics, poses)
+    sky = slice(0, HEIGHT // 2 - 1)
+    assert found.known[1, sky].all() and not found.known[1, HEIGHT // 2 :].any(), "the ground is far away"
+    assert torch.equal(((found.colour[1, 0, sky] + 1) * 127.5).round().byte(), codes[0, 0, sky])
+    assert found.known[2, sky].all() and not found.known[2, HEIGHT // 2 :].any()
+    assert found.depth[1, sky].isinf().all()
+
+
 def test_the_reference_wins_and_what_was_recalled_is_not_kept_again() -> None:
     cameras = _cameras((0.0, 0, 0), (0.5, 0, 0))
     depth = depth_of_triangles(GEOMETRY, *cameras, SIZE)
@@ -101,17 +119,37 @@ def test_the_reference_wins_and_what_was_recalled_is_not_kept_again() -> None:
     assert (shown.colour - made.colour).abs().max() < 0.02
 
 
+def test_what_the_reference_shows_through_a_wall_is_a_hole() -> None:
+    cameras = _cameras((0.0, 0, 0))
+    depth = depth_of_triangles(GEOMETRY, *cameras, SIZE)
+    shown = torch.zeros(1, 3, *SIZE)
+    known = torch.ones(1, *SIZE, dtype=torch.bool)
+    seen = depth.clone()
+    seen[:, 0], seen[:, 1], seen[:, 2], seen[:, 3] = (
+        torch.inf,
+        9.0,
+        6.2,
+        2.0,
+    )  # sky, behind, on, before the wall
+    found = visible(Render(shown, known, seen, known[:, None]), depth)
+    assert not found.known[0, :2].any() and found.known[0, 2:].all()
+    assert (found.colour[0, :, :2] == -1).all() and (found.colour[0, :, 2:] == 0).all()
+    assert found.depth[0, :2].isinf().all() and torch.equal(found.per_view_known[:, 0], found.known)
+    for nothing in (torch.full_like(depth, torch.inf), torch.zeros_like(depth)):
+        assert visible(Render(shown, known, seen, known[:, None]), nothing).known.all()
+
+
 def test_without_geometry_nothing_is_kept_and_the_budget_drops_what_holds_least(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cameras = _cameras((0.0, 0, 0))
-    depth = torch.full((1, *SIZE), torch.inf)
+    depth = torch.zeros(1, *SIZE)
     codes = torch.zeros(1, 3, *SIZE, dtype=torch.uint8)
     memory, _ = remember(Memory.empty(*SIZE, CPU), codes, _nothing_known(1), depth, *cameras)
     assert len(memory) == 0
     monkeypatch.setattr(remember_module, "BUDGET", 3)
     for rows in (20, 5, 30, 10, 40):
-        depth = torch.where(torch.arange(HEIGHT)[:, None] < rows, 6.0, torch.inf).expand(1, *SIZE)
+        depth = torch.where(torch.arange(HEIGHT)[:, None] < rows, 6.0, 0.0).expand(1, *SIZE)
         memory, _ = remember(memory, codes, _nothing_known(1), depth, *cameras)
     assert (memory.new.sum(dim=(1, 2)) // WIDTH).tolist() == [20, 30, 40]
 
@@ -160,9 +198,9 @@ def test_holes_look_as_they_did_when_the_camera_comes_back(
             shares += made.coverage
         shown = np.concatenate(frames).astype(float)[:, :, -12:]  # beyond the reference's frame, mostly
         changes[remembers] = np.square(shown[12:18] - shown[44 - 12 : 44 - 18 : -1]).mean()
-        coverage[remembers] = shares
+        coverage[remembers] = np.mean(shares)
     assert changes[True] < 0.5 * changes[False], changes
-    assert coverage[True] == coverage[False], "coverage is the reference's"
+    assert coverage[True] == pytest.approx(coverage[False], abs=0.05), "coverage is the reference's"
 
 
 @pytest.mark.parametrize("kind", ["still", "moving"])
