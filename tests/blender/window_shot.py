@@ -25,9 +25,9 @@ def test(folder):
     yield from window.open_tab()
     found = {}
 
-    # By the mouse: the button is the sixth row of the first panel.
+    # By the mouse: the button is the seventh row of the first panel.
     yield from window.ask("shot 1_panel")
-    yield from window.ask(f"click {below_top('UI', 156)}")
+    yield from window.ask(f"click {below_top('UI', 179)}")
     yield lambda: runtime.capturing is not None
     yield lambda: runtime.capturing is None
     assert takes.reference_version(scene) is not None
