@@ -41,6 +41,7 @@ from .constraint.splat import Render
 from .constraint.views import choose_views
 from .context import MovingContext, ReferenceContext, StillContext, render_world, scaled
 from .finish import finish
+from .model.accelerate import Show
 from .model.sampler import Cancelled, sample_block
 from .presets import LoadedPreset
 from .protocol.blocks import block_size
@@ -49,9 +50,6 @@ from .residency import Residency
 from .world import World
 
 Cancel = Callable[[], bool]
-Show = Callable[[str, float], None]
-"""Told what is being done, and the share of it that is done, 0..1."""
-
 StageOf = Callable[[str], AbstractContextManager[None]]
 SNAPSHOT_FORM = "inspatio-session"
 MAX_SIDE = 4096
@@ -203,10 +201,12 @@ class Session:
         if accelerator is None or not accelerator.warms_up or shape in accelerator.warm:
             return
         self._residency.use("generator")
-        accelerator.warm_up(
-            self._height // 8, self._width // 8, lambda text, share: show(text, share * 2 / 3), cancelled
-        )
-        self._residency.use(None)
+        try:
+            accelerator.warm_up(
+                self._height // 8, self._width // 8, lambda text, share: show(text, share * 2 / 3), cancelled
+            )
+        finally:
+            self._residency.use(None)
         if device.type == "cuda":
             for block, text in enumerate(("the first block", "a later block")):
                 show(f"Trying {text}", (2 + block / 2) / 3)

@@ -49,7 +49,13 @@ class PaintingSession:
         self._seed = seed
 
     def warm_up(self, show, cancelled) -> None:
-        pass
+        seconds = float(os.environ.get("INSPATIO_PAINT_WARM_UP", "0"))
+        began = time.monotonic()
+        while (passed := time.monotonic() - began) < seconds:
+            show("Preparing the steps of a later block", 0.25 if passed < seconds / 2 else 0.75)
+            if cancelled():
+                raise Cancelled
+            time.sleep(0.02)
 
     def step(self, cameras, cancelled, following=None) -> Block:
         until = time.monotonic() + float(os.environ.get("INSPATIO_PAINT_SECONDS", "0"))
