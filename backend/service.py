@@ -275,7 +275,8 @@ class Service:
         """Have the take's first block take no longer than later ones. Raises ServiceError; the take is closed then."""
 
         def show(text: str, share: float) -> None:
-            self._doing = f"{text} ({share:.0%})"
+            self._doing = f"Warming up, {share:.0%}"  # The panel has room for no more.
+            logger.debug("%s", text)
 
         try:
             with self._my_turn(take, cancelled):

@@ -590,8 +590,8 @@ def test_while_a_take_is_opened_it_says_what_it_does(server: Server, reference: 
             time.sleep(0.05)
         assert opening.result().status == 201
     assert {
-        "Preparing the context of a later block (25%)",
-        "Preparing the context of a later block (75%)",
+        "Warming up, 25%",
+        "Warming up, 75%",
     } <= said
     assert doing() == ""
 

@@ -24,13 +24,13 @@ def cold(tmp_path: Path, painting_python: Path) -> Iterator[Bench]:
 
 def test_the_stages_of_a_warm_up_are_told(cold: Bench) -> None:
     cold.wait(cold.generate(), jobs.TakeStarted)
-    told = [text for text in cold.stages if text.startswith("Preparing")]
-    assert told == [f"Preparing the steps of a later block ({share}%)" for share in (25, 75)]
+    told = [text for text in cold.stages if text.startswith("Warming")]
+    assert told == [f"Warming up, {share}%" for share in (25, 75)]
 
 
 def test_a_warm_up_is_cancelled_at_once_and_leaves_no_take(cold: Bench) -> None:
     job = cold.generate()
-    while not any(text.startswith("Preparing") for text in cold.stages):
+    while not any(text.startswith("Warming") for text in cold.stages):
         cold.wait(job, jobs.Stage)
     began = time.monotonic()
     cold.worker.cancel(job)
