@@ -21,8 +21,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from io import FileIO
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
 import httpx2
 from filelock import FileLock, Timeout
@@ -225,7 +225,8 @@ def _fetch(file: HubFile, folder: Path, progress: Progress) -> None:
     partial = file.partial(folder)
     partial.parent.mkdir(parents=True, exist_ok=True)
     failures = 0
-    with open(partial, "ab") as out:
+    # Unbuffered: what has come is on disk when the process is ended, and the next one goes on from there.
+    with open(partial, "ab", buffering=0) as out:
         while (before := out.tell()) < file.size:
             broke: Exception | None = None
             try:
@@ -244,7 +245,7 @@ def _fetch(file: HubFile, folder: Path, progress: Progress) -> None:
                 time.sleep(FIRST_WAIT * 2**failures)
 
 
-def _transfer(file: HubFile, out: BinaryIO, progress: Progress) -> None:
+def _transfer(file: HubFile, out: FileIO, progress: Progress) -> None:
     """One request for what is still missing, appended to `out`."""
     start = out.tell()
     url = hf_hub_url(file.repo, file.path, revision=file.commit)
@@ -268,10 +269,17 @@ def _transfer(file: HubFile, out: BinaryIO, progress: Progress) -> None:
             progress.advance(-start)
         for chunk in response.iter_raw():
             room = file.size - out.tell()
-            out.write(chunk[:room])
+            _write(out, chunk[:room])
             progress.advance(min(len(chunk), room))
             if len(chunk) > room:
                 return  # Too many bytes are wrong bytes: the checksum will tell.
+
+
+def _write(out: FileIO, data: bytes) -> None:
+    """All of `data`: a disk that is nearly full may take a part of it at a time, before it raises OSError."""
+    left = memoryview(data)
+    while left:
+        left = left[out.write(left) :]
 
 
 def _verify(file: HubFile, folder: Path, show: Show) -> None:

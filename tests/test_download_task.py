@@ -100,7 +100,11 @@ def test_cancel_leaves_what_the_next_one_uses(hub: Hub, tmp_path: Path) -> None:
     task.shutdown(5.0)
     assert time.monotonic() - began < 2.0
     assert task.state == "cancelled"
+    # As much as arrived before the connection broke, to the last byte: the kernel may have dropped the end of it.
+    (partial,) = (tmp_path / "weights/owner/generator").glob(".*.part")
+    kept = partial.stat().st_size
+    assert 0 < kept <= 100_000
     hub.cuts, hub.requests = [], []
     again = carried_out(tmp_path, made)
     assert again.state == "finished"
-    assert any(ranged == "bytes=100000-" for _, _, ranged in hub.requests)
+    assert any(ranged == f"bytes={kept}-" for _, _, ranged in hub.requests)
