@@ -97,22 +97,27 @@ def world_to_camera(matrix_world: Sequence[Sequence[float]]) -> np.ndarray:
 
     Raises CameraError for a matrix that shears or mirrors: no pinhole camera sees what Blender renders then.
     """
-    matrix = np.array(matrix_world, dtype=np.float64)
-    axes = matrix[:3, :3]
-    lengths = np.linalg.norm(axes, axis=0)
-    if not np.all(np.isfinite(matrix)) or np.any(lengths < 1e-12):
+    return worlds_to_camera(np.array(matrix_world, dtype=np.float64)[None])[0]
+
+
+def worlds_to_camera(matrices_world: np.ndarray) -> np.ndarray:
+    """The same for many, (n, 4, 4) float64 each: number for number, and quicker."""
+    matrices = matrices_world
+    axes = matrices[:, :3, :3]
+    lengths = np.linalg.norm(axes, axis=1, keepdims=True)
+    if not np.all(np.isfinite(matrices)) or np.any(lengths < 1e-12):
         raise CameraError("has a scale of zero; give it a scale of 1")
     axes = axes / lengths
-    skew = axes.T @ axes - np.eye(3)
+    skew = axes.transpose(0, 2, 1) @ axes - np.eye(3)
     if np.abs(skew).max() > MAX_SHEAR:
         raise CameraError("is sheared by the uneven scale of a parent; apply the parent's scale")
-    if np.linalg.det(axes) < 0:
+    if np.any(np.linalg.det(axes) < 0):
         raise CameraError("is mirrored by a negative scale; apply the scale of the camera and its parents")
     u, _, v = np.linalg.svd(axes)
-    rotation = u @ v
-    inverse = np.eye(4)
-    inverse[:3, :3] = rotation.T
-    inverse[:3, 3] = -rotation.T @ matrix[:3, 3]
+    turned = (u @ v).transpose(0, 2, 1)
+    inverse = np.tile(np.eye(4), (len(matrices), 1, 1))
+    inverse[:, :3, :3] = turned
+    inverse[:, :3, 3:] = -turned @ matrices[:, :3, 3:]
     return BLENDER_TO_OPENCV @ inverse
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import bpy
 
 from . import takes
+from .curves import curve_lists
 from .shots import EMPTY_RANGE, UserError
 from .times import Key, preset_keys
 
@@ -33,32 +34,14 @@ def write_keys(scene: bpy.types.Scene, keys: Sequence[Key]) -> None:
         raise UserError("Reference Time has a driver: remove it first")
     if scene.library is not None:
         raise UserError("The scene is linked from another file: its time cannot be animated here")
-    for curves in _curve_lists(scene):
+    for curves in curve_lists(scene):
         for curve in [curve for curve in curves if curve.data_path == PATH]:
             curves.remove(curve)
     for frame, time in keys:
         scene.inspatio.reference_time = time
         scene.keyframe_insert(PATH, frame=frame)
-    for curve in (c for curves in _curve_lists(scene) for c in curves if c.data_path == PATH):
+    for curve in (c for curves in curve_lists(scene) for c in curves if c.data_path == PATH):
         for key in curve.keyframe_points:
             key.interpolation = "LINEAR"
         curve.extrapolation = "CONSTANT"
     scene.inspatio.use_reference_time = True
-
-
-def _curve_lists(scene: bpy.types.Scene) -> list:
-    """The collections of F-curves that animate the scene: the action's own up to 4.3, those of its slot since."""
-    animation = scene.animation_data
-    action = animation.action if animation is not None else None
-    if action is None:
-        return []
-    if not hasattr(action, "layers"):
-        return [action.fcurves]
-    slot = animation.action_slot
-    bags = [
-        strip.channelbag(slot)
-        for layer in action.layers
-        for strip in layer.strips
-        if slot is not None and strip.type == "KEYFRAME"
-    ]
-    return [bag.fcurves for bag in bags if bag is not None]
