@@ -56,16 +56,16 @@ class _Owner:
 
 @dataclass(frozen=True)
 class Leading:
-    """The frames from the shot's first one on that are fresh, without a gap.
+    """The frames from the shot's first one on that are fresh, without a gap: `count` of those of `cameras`.
 
-    pieces: which of them, counted from 0, another chain begins at. chain, block: where all are of one chain that began
-    at the first frame, this one, and the block that comes after them if they end with a whole one.
+    pieces: which of them, counted from 0, another chain begins at. chain: the one whose take stands right after them,
+    where all are of one that began at the first frame.
     """
 
+    cameras: Cameras
     count: int
     pieces: tuple[int, ...]
     chain: int | None = None
-    block: int | None = None
 
 
 class Plan(Source):
@@ -146,11 +146,15 @@ class Plan(Source):
                 index for index in range(1, count) if owners[index].start != owners[index - 1].start
             )
             chain = next((chain for chain in self._chains.values() if chain.start == 0), None)
-            if pieces or not count or owners[0].start != 0 or chain is None:
-                return Leading(count, pieces)
-            block = blocks.block_count(count)
-            whole = count == len(self._fresh) or _start_of(block) == count
-            return Leading(count, pieces, chain.id, block if whole else None)
+            whole = blocks.block_count(count)
+            stands = (
+                chain is not None
+                and not (pieces or chain.unsure)
+                and chain.stands == whole
+                and _start_of(whole) == count
+                and owners[0].start == 0
+            )
+            return Leading(self._cameras, count, pieces, chain.id if stands else None)
 
     def next(self) -> Order | None:
         with self._lock:
