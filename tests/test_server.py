@@ -656,6 +656,7 @@ def test_the_openapi_document_names_every_endpoint(server: Server) -> None:
         "/v1/takes",
         "/v1/takes/{take}",
         "/v1/takes/{take}/snapshot",
+        "/v1/takes/{take}/rewind",
         "/v1/takes/{take}/blocks",
         "/v1/movies",
         "/v1/shutdown",
