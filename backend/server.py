@@ -14,15 +14,26 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal, TypeVar
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from . import __version__, protocol
+from .bodies import Arriving, field, fps, read_body, read_json, stated_length
+from .forms import (
+    CoverageAnswer,
+    ErrorAnswer,
+    PlanAnswer,
+    PlanBody,
+    ReferenceAnswer,
+    RewindAnswer,
+    RewindBody,
+    TakeAnswer,
+    TakeBody,
+)
 from .gate import Gate, bad_request, error_answer
 from .movie import Movie, MovieError
 from .plan import Asked
@@ -30,87 +41,15 @@ from .protocol import envelope
 from .protocol.cameras import NEXT, CameraError, Cameras
 from .protocol.disk import FileFormatError
 from .protocol.envelope import Blob, EnvelopeError
-from .protocol.files import MAX_STILLS, Reference
-from .service import MAX_PROMPT, GeneratedBlock, Service, ServiceError, TakeRequest
+from .protocol.files import Reference
+from .refusals import ServiceError, cancelled_error
+from .service import GeneratedBlock, PreviewBlock, Service, TakeRequest
 
 logger = logging.getLogger(__name__)
-
-Form = TypeVar("Form", bound=BaseModel)
 
 CANCEL_GRACE = 0.5
 """Seconds that a cancelled block has to end by itself before its request is answered without it."""
 WORKERS = 16
-
-
-class TakeBody(BaseModel):
-    """Body of POST /v1/takes."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    reference: str = Field(description="digest of a reference that was put before", max_length=200)
-    preset: str = Field(max_length=100)
-    width: int
-    height: int
-    seed: int = Field(ge=0, lt=2**63)
-    prompt: str = Field("", max_length=MAX_PROMPT)
-    keep_reference_detail: bool = True
-    quality: Literal["draft", "final"] = "final"
-    remember: bool = False
-
-
-class TakeAnswer(BaseModel):
-    """Answer to POST /v1/takes."""
-
-    take: str
-    block_sizes: list[int]
-    preset_digest: str
-    device: str
-    backend_version: str
-
-
-class PlanBody(BaseModel):
-    """Body of POST /v1/plan."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    preset: str = Field(max_length=100)
-    width: int
-    height: int
-    quality: Literal["draft", "final"] = "final"
-    views: int = Field(1, ge=1, le=MAX_STILLS, description="of one moment in the reference")
-    moving: bool = Field(False, description="whether the reference is a video")
-
-
-class PlanAnswer(BaseModel):
-    """Answer to POST /v1/plan. `words` is empty where memory is no matter, as for tiny."""
-
-    needs_mb: float
-    free_mb: float
-    fits: bool
-    words: str
-    seconds_per_frame: float | None = Field(description="on a device that is slow, about; else null")
-
-
-class ReferenceAnswer(BaseModel):
-    """Answer to PUT /v1/references/DIGEST."""
-
-    digest: str
-    views: int
-    width: int
-    height: int
-
-
-class CoverageAnswer(BaseModel):
-    """Answer to POST /v1/coverage: a share of 0 to 1 for each camera."""
-
-    coverage: list[float]
-
-
-class ErrorAnswer(BaseModel):
-    """Every answer that is no success."""
-
-    error: str
-    message: str
 
 
 def create_app(service: Service, token: str, hosts: Iterable[str], end: Callable[[], None]) -> FastAPI:
@@ -146,17 +85,17 @@ def create_app(service: Service, token: str, hosts: Iterable[str], end: Callable
     async def put_reference(digest: str, request: Request) -> Any:
         """Hand over a reference: header = reference.json's content, blobs = its files."""
         async with upload:
-            body = await _body(request, protocol.ENVELOPE_TYPE, protocol.MAX_REFERENCE_BYTES)
+            body = await read_body(request, protocol.ENVELOPE_TYPE, protocol.MAX_REFERENCE_BYTES)
             return await in_thread(_put_reference, service, digest, body)
 
     @app.post(protocol.COVERAGE_PATH, response_model=CoverageAnswer, openapi_extra=_takes_envelope())
     async def coverage(request: Request) -> Any:
         """The share of each target frame that the reference reaches."""
-        body = await _body(request, protocol.ENVELOPE_TYPE, protocol.MAX_CAMERAS_BYTES)
+        body = await read_body(request, protocol.ENVELOPE_TYPE, protocol.MAX_CAMERAS_BYTES)
         header, blobs = envelope.unpack(body)
         cameras = Cameras.from_blobs(blobs)
-        reference = _field(header, "reference", str)
-        width, height = _field(header, "width", int), _field(header, "height", int)
+        reference = field(header, "reference", str)
+        width, height = field(header, "width", int), field(header, "height", int)
         shares = await _while_wanted(
             request, pool, lambda cancelled: service.coverage(reference, width, height, cameras, cancelled)
         )
@@ -165,7 +104,7 @@ def create_app(service: Service, token: str, hosts: Iterable[str], end: Callable
     @app.post(protocol.PLAN_PATH, response_model=PlanAnswer, openapi_extra=_takes_json(PlanBody))
     async def plan(request: Request) -> Any:
         """What a take would need of the device's memory, and how slow it would be."""
-        asked = await _json_body(request, PlanBody)
+        asked = await read_json(request, PlanBody)
         return await in_thread(service.plan, Asked(**asked.model_dump()))
 
     @app.post(
@@ -173,19 +112,40 @@ def create_app(service: Service, token: str, hosts: Iterable[str], end: Callable
     )
     async def open_take(request: Request) -> Any:
         """Open a take of a reference."""
-        asked = await _json_body(request, TakeBody)
+        asked = await read_json(request, TakeBody)
         wanted = TakeRequest(**asked.model_dump())
         return await _while_wanted(request, pool, lambda cancelled: service.open_take(wanted, cancelled))
 
     @app.put(protocol.TAKES_PATH + "/{take}/snapshot", status_code=204, openapi_extra=_takes_envelope())
     async def put_snapshot(take: str, request: Request) -> Response:
         """Put a take into the state after a finished block: blob `snapshot`."""
-        body = await _body(request, protocol.ENVELOPE_TYPE, protocol.MAX_SNAPSHOT_BYTES)
+        body = await read_body(request, protocol.ENVELOPE_TYPE, protocol.MAX_SNAPSHOT_BYTES)
         _, blobs = envelope.unpack(body)
         if "snapshot" not in blobs or blobs["snapshot"].dtype != "bytes":
             raise EnvelopeError("the blob 'snapshot' of bytes is missing")
         await in_thread(service.restore, take, bytes(blobs["snapshot"].data))
         return Response(status_code=204)
+
+    @app.get(
+        protocol.TAKES_PATH + "/{take}/snapshot",
+        response_class=Response,
+        responses={200: {"content": {protocol.ENVELOPE_TYPE: {}}, "description": "the take's state"}},
+    )
+    async def get_snapshot(take: str) -> Response:
+        """The take's state after its newest block: blob `snapshot`."""
+        snapshot = await in_thread(service.snapshot, take)
+        answer = envelope.pack({}, [Blob.of("snapshot", snapshot)])
+        return Response(answer, media_type=protocol.ENVELOPE_TYPE)
+
+    @app.post(
+        protocol.TAKES_PATH + "/{take}/rewind",
+        response_model=RewindAnswer,
+        openapi_extra=_takes_json(RewindBody),
+    )
+    async def rewind(take: str, request: Request) -> Any:
+        """Have a preview stand before a block, or the nearest block before it whose state is kept."""
+        asked = await read_json(request, RewindBody)
+        return {"block": await in_thread(service.rewind, take, asked.block)}
 
     @app.post(
         protocol.TAKES_PATH + "/{take}/blocks",
@@ -197,10 +157,11 @@ def create_app(service: Service, token: str, hosts: Iterable[str], end: Callable
         """Generate the take's next block: header {block}, blobs frames, intrinsics, world_to_camera, times.
 
         The same with next_ before their names are the cameras of the block after it, which can be prepared meanwhile.
+        Frames are PNGs, of a preview one blob `frames`.
         """
-        body = await _body(request, protocol.ENVELOPE_TYPE, protocol.MAX_CAMERAS_BYTES)
+        body = await read_body(request, protocol.ENVELOPE_TYPE, protocol.MAX_CAMERAS_BYTES)
         header, blobs = envelope.unpack(body)
-        block, cameras = _field(header, "block", int), Cameras.from_blobs(blobs)
+        block, cameras = field(header, "block", int), Cameras.from_blobs(blobs)
         following = Cameras.from_blobs(blobs, NEXT) if f"{NEXT}frames" in blobs else None
         answer = await _while_wanted(
             request,
@@ -223,14 +184,14 @@ def create_app(service: Service, token: str, hosts: Iterable[str], end: Callable
     )
     async def make_movie(request: Request) -> Response:
         """Make a movie of frames: header {fps}, blobs = PNGs of one size in order. Answers the blob `movie`."""
-        length = _stated_length(request, protocol.ENVELOPE_TYPE, protocol.MAX_MOVIE_FRAMES_BYTES)
-        body = _Arriving(request)
+        length = stated_length(request, protocol.ENVELOPE_TYPE, protocol.MAX_MOVIE_FRAMES_BYTES)
+        body = Arriving(request)
         try:
             head = envelope.header_bytes(await body.take(envelope.HEAD_BYTES))
             header, layout = envelope.read_header(await body.take(head), length)
             if any(dtype != "bytes" or size > protocol.MAX_PICTURE_BYTES for _, dtype, _, size in layout):
                 raise EnvelopeError("a movie's frames are PNG files, sent as bytes")
-            movie = Movie(_fps(header))
+            movie = Movie(fps(header))
             for *_, size in layout:
                 await in_thread(movie.add, await body.take(size))
             made = await in_thread(movie.finish)
@@ -252,76 +213,6 @@ def create_app(service: Service, token: str, hosts: Iterable[str], end: Callable
     return app
 
 
-def _stated_length(request: Request, kind: str, limit: int) -> int:
-    """The length that the request states for its body, which must be of the right type and within its limit."""
-    stated = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if stated != kind:
-        raise ServiceError(415, "wrong_type", f"The content type must be {kind}, got {stated or 'none'}.")
-    length = request.headers.get("content-length", "")
-    if not length.isdigit():
-        raise ServiceError(
-            411, "length_required", "The body's length must be stated: chunks are not accepted."
-        )
-    if int(length) > limit:
-        raise ServiceError(413, "too_large", f"The body has {length} bytes, at most {limit} are allowed.")
-    return int(length)
-
-
-async def _body(request: Request, kind: str, limit: int) -> bytearray:
-    """The request's body, of the right type and within its limit; nothing is kept of one that is not."""
-    _stated_length(request, kind, limit)
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-    except ClientDisconnect:
-        raise _ended_early() from None
-    return body
-
-
-async def _json_body(request: Request, form: type[Form]) -> Form:
-    """The request's JSON body in its form. Raises ServiceError for one that is not."""
-    body = await _body(request, protocol.JSON_TYPE, protocol.MAX_JSON_BYTES)
-    content = envelope.parse_json(bytes(body))
-    try:
-        return form.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ServiceError(422, "invalid", f"{place}: {first['msg']}.") from None
-
-
-class _Arriving:
-    """A body that is too large to be kept, taken piece by piece."""
-
-    def __init__(self, request: Request) -> None:
-        self._chunks = request.stream()
-        self._kept = bytearray()
-
-    async def take(self, count: int) -> bytes:
-        """The next `count` bytes."""
-        while len(self._kept) < count:
-            try:
-                self._kept += await anext(self._chunks)
-            except (StopAsyncIteration, ClientDisconnect):
-                raise _ended_early() from None
-        piece = bytes(self._kept[:count])
-        del self._kept[:count]
-        return piece
-
-    async def drain(self) -> None:
-        """Read what is left: a client that is still sending does not hear an answer."""
-        try:
-            async for _ in self._chunks:
-                pass
-        except ClientDisconnect:
-            pass
-
-
-def _ended_early() -> ServiceError:
-    return ServiceError(400, "bad_request", "The body ended early.")
-
-
 async def _while_wanted(
     request: Request, pool: ThreadPoolExecutor, work: Callable[[threading.Event], Any]
 ) -> Any:
@@ -340,7 +231,7 @@ async def _while_wanted(
         if working.done():
             return working.result()
         working.add_done_callback(lambda done: done.exception())  # Ends later, to no one's interest.
-        raise ServiceError(409, "cancelled", "The take was cancelled.")
+        raise cancelled_error()
     finally:
         gone.cancel()
 
@@ -360,30 +251,19 @@ def _put_reference(service: Service, digest: str, body: bytearray) -> dict[str, 
     return service.put_reference(digest, Reference.from_json(header), files)
 
 
-def _packed(made: GeneratedBlock) -> bytes:
-    header = {
+def _packed(made: GeneratedBlock | PreviewBlock) -> bytes:
+    header: dict[str, Any] = {
         "block": made.block,
         "coverage": made.coverage,
         "milliseconds": made.milliseconds,
         "peak_mb": made.peak_mb,
     }
-    frames = [Blob.of(f"frame_{index}", frame) for index, frame in enumerate(made.frames)]
+    if isinstance(made, PreviewBlock):
+        frames = Blob("frames", "uint8", made.frames.shape, made.frames.data.cast("B"))
+        return envelope.pack({**header, "next_block": made.next_block}, [frames])
+    pngs = [Blob.of(f"frame_{index}", frame) for index, frame in enumerate(made.frames)]
     snapshot = [] if made.snapshot is None else [Blob.of("snapshot", made.snapshot)]
-    return envelope.pack(header, [*frames, *snapshot])
-
-
-def _field(header: dict[str, Any], name: str, kind: type) -> Any:
-    value = header.get(name)
-    if type(value) is not kind:
-        raise EnvelopeError(f"the header's {name} must be {'a text' if kind is str else 'a whole number'}")
-    return value
-
-
-def _fps(header: dict[str, Any]) -> float:
-    value = header.get("fps")
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= protocol.MAX_FPS:
-        return float(value)
-    raise EnvelopeError(f"the header's fps must be a number above 0, at most {protocol.MAX_FPS}")
+    return envelope.pack(header, [*pngs, *snapshot])
 
 
 def _add_error_handlers(app: FastAPI, end: Callable[[], None]) -> None:

@@ -1,6 +1,7 @@
 """What the backend does, without HTTP: worlds by digest, takes by id, one generation at a time.
 
     put_reference -> open_take -> (restore) -> generate, generate, ... -> close_take
+                                                (a preview: rewind, generate, ...)
 
 Methods are called from several threads. A block computes on the thread that asked for it and waits for its turn
 there; cancelling is an event that the generation looks at between layers. Errors are `ServiceError`s that
@@ -10,14 +11,14 @@ carry the code of docs/protocol.md.
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 
 from . import __version__, protocol
@@ -26,6 +27,7 @@ from .device import DeviceError
 from .faults import first_line, is_device_lost, is_out_of_memory
 from .memory import MB, memory_mb, peak_mb
 from .model.sampler import Cancelled
+from .open_takes import Generating, OpenTake, OpenTakes
 from .pace import seconds_per_frame, slowdown
 from .pictures import encode_pngs
 from .plan import Asked, Plan, Planned, gigabytes
@@ -33,8 +35,9 @@ from .presets import LoadedPreset, PresetError, Presets
 from .protocol.blocks import BLOCK_SIZES
 from .protocol.cameras import Cameras
 from .protocol.files import Reference
+from .refusals import ServiceError, cancelled_error, device_lost, not_found, out_of_memory
+from .rewinding import Past, Room
 from .session import MAX_SIDE, Block, CameraBlock, Session, SessionError, check_size
-from .snapshots import Snapshots
 from .world import World, WorldError, decode_world, digest_of
 
 logger = logging.getLogger(__name__)
@@ -44,33 +47,6 @@ Result = TypeVar("Result")
 MAX_PROMPT = 10_000
 MAX_WORLD_BYTES = 2 * 1024 * protocol.MIB
 """Memory that kept worlds may take together; the oldest go first, the newest always stays."""
-
-
-class ServiceError(Exception):
-    """A request cannot be served: `code` and HTTP `status` of docs/protocol.md, and a sentence."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-
-
-class Generating(Protocol):
-    """What the service needs of a `Session`."""
-
-    @property
-    def digest(self) -> str: ...
-    @property
-    def next_block(self) -> int: ...
-    @property
-    def snapshot_bytes(self) -> int: ...
-    def warm_up(self, show: Callable[[str, float], None], cancelled: Callable[[], bool]) -> None: ...
-    def step(
-        self, cameras: CameraBlock, cancelled: Callable[[], bool], following: CameraBlock | None
-    ) -> Block: ...
-    def snapshot(self) -> bytes: ...
-    def restore(self, data: bytes) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -86,6 +62,7 @@ class TakeRequest:
     keep_reference_detail: bool = True
     quality: str = "final"
     remember: bool = False
+    preview: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,16 +77,16 @@ class GeneratedBlock:
     snapshot: bytes | None
 
 
-@dataclass
-class _Take:
-    """An open take. `cancelled` is the event of the block it generates or waits to generate, if it does."""
+@dataclass(frozen=True)
+class PreviewBlock:
+    """One block of a preview: frames uint8 (n, H, W, 3), sRGB; `next_block` is expected after it."""
 
-    id: str
-    session: Generating
-    planned: Planned | None
-    snapshots: Snapshots = field(default_factory=Snapshots)
-    used: float = field(default_factory=time.monotonic)
-    cancelled: threading.Event | None = None
+    block: int
+    next_block: int
+    frames: np.ndarray
+    coverage: list[float]
+    milliseconds: dict[str, float]
+    peak_mb: float
 
 
 class Service:
@@ -119,25 +96,25 @@ class Service:
         self,
         presets: Presets | None = None,
         make_session: Callable[..., Generating] = Session,
+        room: Room | None = None,
     ) -> None:
         self._presets = presets or Presets()
         self._make_session = make_session
+        self._room = room or Room()
         self._lock = threading.Lock()
-        self._turn = threading.Lock()
         self._loading = threading.Lock()
         self._worlds: dict[str, World] = {}
-        self._takes: dict[str, _Take] = {}
+        self._takes = OpenTakes()
         self._loaded: dict[str, LoadedPreset] = {}
         self._too_large: dict[tuple[str, int, int, str], Plan] = {}
         """By preset, size and quality: the last plan with which memory ran out."""
-        self._generating = 0
         self._doing = ""
 
     def status(self) -> dict[str, Any]:
         """State, what an opening take waits for, versions, presets, memory in megabytes, pid, the device's trouble."""
         import os
 
-        state = "loading" if self._loading.locked() else "generating" if self._generating else "idle"
+        state = "loading" if self._loading.locked() else "generating" if self._takes.computing else "idle"
         return {
             "state": state,
             "doing": self._doing,
@@ -181,7 +158,7 @@ class Service:
         except WorldError as error:
             raise ServiceError(400, "bad_request", str(error)) from None
         except MemoryError:
-            raise _out_of_memory() from None
+            raise out_of_memory() from None
         with self._lock:
             self._worlds.pop(digest, None)
             self._worlds[digest] = world
@@ -209,7 +186,7 @@ class Service:
         try:
             return coverage_of(world, camera_block(cameras), width, height, cancelled.is_set)
         except Cancelled:
-            raise _cancelled() from None
+            raise cancelled_error() from None
 
     def open_take(self, request: TakeRequest, cancelled: threading.Event | None = None) -> dict[str, Any]:
         """Open a take, loading and warming up its preset if need be; at most MAX_TAKES stay open.
@@ -252,16 +229,9 @@ class Service:
             )
         except (PresetError, SessionError, DeviceError) as error:
             raise ServiceError(422, "invalid", str(error)) from None
-        take = _Take(secrets.token_hex(8), session, planned)
-        with self._lock:
-            if len(self._takes) >= protocol.MAX_TAKES:
-                idle = [kept for kept in self._takes.values() if kept.cancelled is None]
-                if not idle:
-                    raise ServiceError(
-                        409, "busy", f"{protocol.MAX_TAKES} takes are being generated: wait for one."
-                    )
-                del self._takes[min(idle, key=lambda kept: kept.used).id]
-            self._takes[take.id] = take
+        past = Past(self._room, session.state) if request.preview else None
+        take = OpenTake(session, planned, past)
+        self._takes.add(take)
         self._warm_up(take, cancelled)
         return {
             "take": take.id,
@@ -271,7 +241,7 @@ class Service:
             "backend_version": __version__,
         }
 
-    def _warm_up(self, take: _Take, cancelled: threading.Event) -> None:
+    def _warm_up(self, take: OpenTake, cancelled: threading.Event) -> None:
         """Have the take's first block take no longer than later ones. Raises ServiceError; the take is closed then."""
 
         def show(text: str, share: float) -> None:
@@ -279,21 +249,57 @@ class Service:
             logger.debug("%s", text)
 
         try:
-            with self._my_turn(take, cancelled):
+            with self._takes.held(take, cancelled), self._takes.turn(cancelled):
                 self._computed(lambda: take.session.warm_up(show, cancelled.is_set), take.planned)
         except (Cancelled, ServiceError) as error:
-            with self._lock:
-                self._takes.pop(take.id, None)
-            raise _cancelled() if isinstance(error, Cancelled) else error from None
+            self._takes.close(take.id)
+            raise cancelled_error() if isinstance(error, Cancelled) else error from None
 
     def restore(self, take_id: str, snapshot: bytes) -> None:
         """Put a take into the state after a finished block. Raises ServiceError."""
-        take = self._take(take_id)
-        with self._my_turn(take, threading.Event()):
+        take, free = self._takes.find(take_id), threading.Event()
+        with self._takes.held(take, free), self._takes.turn(free):
             try:
                 take.session.restore(snapshot)
             except SessionError as error:
                 raise ServiceError(400, "bad_request", str(error)) from None
+            if take.past is not None:
+                take.past.back_to(0)
+                if take.session.next_block:
+                    take.past.keep(take.session.state)
+
+    def snapshot(self, take_id: str) -> bytes:
+        """A take's state after its newest block. Raises ServiceError where there is none, or it is too large."""
+        take = self._takes.find(take_id)
+        with self._takes.held(take, threading.Event()):
+            if not take.session.next_block:
+                raise ServiceError(
+                    409, "no_snapshot", "The take has no block yet: there is no state to go on from."
+                )
+            snapshot = take.snapshots.now(take.session)
+        if snapshot is None:
+            raise ServiceError(409, "no_snapshot", "The take's state is too large to be kept.")
+        return snapshot
+
+    def rewind(self, take_id: str, block: int) -> int:
+        """Have a preview stand before `block`, or before the newest earlier one whose state is kept: which it is.
+
+        A block of it that is being generated is cancelled. Raises ServiceError.
+        """
+        take = self._takes.find(take_id)
+        if take.past is None:
+            raise ServiceError(422, "invalid", "The take is no preview: only a preview can be rewound.")
+        with self._takes.held(take, threading.Event(), instead=True):
+            if not 0 <= block <= take.session.next_block:
+                raise ServiceError(
+                    409,
+                    "out_of_order",
+                    f"Block {take.session.next_block} of the preview is next: it cannot go back to {block}.",
+                )
+            state = take.past.back_to(block)
+            if state.block != take.session.next_block:
+                self._computed(partial(take.session.go_to, state), take.planned)
+            return take.session.next_block
 
     def generate(
         self,
@@ -302,28 +308,26 @@ class Service:
         cameras: Cameras,
         cancelled: threading.Event,
         following: Cameras | None = None,
-    ) -> GeneratedBlock:
+    ) -> GeneratedBlock | PreviewBlock:
         """Generate a take's next block, waiting for other takes first; ends soon after `cancelled` is set.
 
         following: the cameras of the block after it, if they are known. Raises ServiceError.
         """
-        take = self._take(take_id)
-        with self._my_turn(take, cancelled):
+        take = self._takes.find(take_id)
+        with self._takes.held(take, cancelled), self._takes.turn(cancelled):
             if block != take.session.next_block:
                 raise ServiceError(
                     409, "out_of_order", f"Block {take.session.next_block} of the take is next, not {block}."
                 )
+            made = _generated if take.past is None else _previewed
             try:
-                return self._computed(
-                    lambda: _generated(block, cameras, take, cancelled, following), take.planned
-                )
+                return self._computed(lambda: made(block, cameras, take, cancelled, following), take.planned)
             except Cancelled:
-                raise _cancelled() from None
+                raise cancelled_error() from None
             except SessionError as error:
                 raise ServiceError(400, "bad_request", str(error)) from None
             except ServiceError:
-                with self._lock:
-                    self._takes.pop(take.id, None)  # What it still holds is needed for its continuation.
+                self._takes.close(take.id)  # What it still holds is needed for its continuation.
                 raise
 
     def plan(self, asked: Asked) -> dict[str, Any]:
@@ -347,20 +351,12 @@ class Service:
 
     def close_take(self, take_id: str) -> None:
         """End a take, also while it generates. Raises ServiceError when there is none of this id."""
-        with self._lock:
-            take = self._takes.pop(take_id, None)
-            if take is not None and take.cancelled is not None:
-                take.cancelled.set()
-        if take is None:
-            raise _not_found("take")
+        if not self._takes.close(take_id):
+            raise not_found("take")
 
     def close(self) -> None:
         """Cancel everything; the process is about to end."""
-        with self._lock:
-            for take in self._takes.values():
-                if take.cancelled is not None:
-                    take.cancelled.set()
-            self._takes.clear()
+        self._takes.close_all()
 
     def _loaded_now(self, preset_id: str) -> LoadedPreset:
         self.warm(preset_id)
@@ -382,12 +378,12 @@ class Service:
             logger.exception("the device is lost" if lost else "out of memory")
             said = first_line(error)
         # Out here the error is gone, and with its traceback the tensors of what failed.
-        raise _device_lost(said) if lost else self._ran_out(planned)
+        raise device_lost(said) if lost else self._ran_out(planned)
 
     def _ran_out(self, planned: Planned | None) -> ServiceError:
         """The error for a take that needed more memory than there was: says what continuing it will do instead."""
         if planned is None:
-            return _out_of_memory()
+            return out_of_memory()
         asked, needs, device = planned.asked, planned.needs, self._presets.device
         device.let_go()
         label = next(preset.label for preset in self._presets.all() if preset.id == asked.preset)
@@ -396,59 +392,20 @@ class Service:
             f"{gigabytes(planned.choice.needs)}, {gigabytes(planned.choice.free)} were free."
         )
         if not (device.has_own_memory and needs.smaller(planned.plan)):
-            return _out_of_memory(f"{sentence} Close other programs, or choose Draft or a smaller size.")
+            return out_of_memory(f"{sentence} Close other programs, or choose Draft or a smaller size.")
         self._too_large[_kind(asked)] = planned.plan
         instead = self._plan(asked) or planned
         longer = 100 * slowdown(device, needs, planned.plan, instead.plan)
-        return _out_of_memory(
+        return out_of_memory(
             f"{sentence} Continue with less memory ({gigabytes(instead.choice.needs)}) takes about "
             f"{max(1, round(longer))} % longer."
         )
 
     def _world(self, digest: str) -> World:
         if not self.has_reference(digest):
-            raise _not_found("reference")
+            raise not_found("reference")
         with self._lock:
             return self._worlds[digest]
-
-    def _take(self, take_id: str) -> _Take:
-        with self._lock:
-            take = self._takes.get(take_id)
-        if take is None:
-            raise _not_found("take")
-        return take
-
-    def _claim(self, take: _Take, cancelled: threading.Event) -> bool:
-        """Make this the one call that computes for the take; False while a cancelled one has not ended yet."""
-        with self._lock:
-            if take.id not in self._takes or cancelled.is_set():
-                raise _cancelled()
-            if take.cancelled is None:
-                take.cancelled = cancelled
-                return True
-            if not take.cancelled.is_set():
-                raise ServiceError(409, "out_of_order", "A block of this take is being generated already.")
-            return False
-
-    @contextmanager
-    def _my_turn(self, take: _Take, cancelled: threading.Event) -> Iterator[None]:
-        """Hold the turn to compute for this take; waits for it, or raises when the take is cancelled meanwhile."""
-        while not self._claim(take, cancelled):
-            time.sleep(0.02)
-        try:
-            while not self._turn.acquire(timeout=0.05):
-                if cancelled.is_set():
-                    raise _cancelled()
-            self._generating += 1
-            try:
-                yield
-            finally:
-                self._generating -= 1
-                self._turn.release()
-        finally:
-            with self._lock:
-                take.cancelled = None
-                take.used = time.monotonic()
 
 
 def camera_block(cameras: Cameras) -> CameraBlock:
@@ -461,10 +418,9 @@ def camera_block(cameras: Cameras) -> CameraBlock:
 
 
 def _generated(
-    block: int, cameras: Cameras, take: _Take, cancelled: threading.Event, following: Cameras | None
+    block: int, cameras: Cameras, take: OpenTake, cancelled: threading.Event, following: Cameras | None
 ) -> GeneratedBlock:
-    after = None if following is None else camera_block(following)
-    made = take.session.step(camera_block(cameras), cancelled.is_set, after)
+    made = _stepped(cameras, take, cancelled, following)
     start = time.perf_counter()
     frames = encode_pngs(made.frames)
     snapshot = take.snapshots.after_block(take.session)
@@ -472,27 +428,23 @@ def _generated(
     return GeneratedBlock(block, frames, made.coverage, milliseconds, peak_mb(), snapshot)
 
 
-def _not_found(what: str) -> ServiceError:
-    return ServiceError(404, "not_found", f"The backend has no such {what}; it may have been restarted.")
+def _previewed(
+    block: int, cameras: Cameras, take: OpenTake, cancelled: threading.Event, following: Cameras | None
+) -> PreviewBlock:
+    made = _stepped(cameras, take, cancelled, following)
+    if take.past is not None:
+        take.past.keep(take.session.state)
+    return PreviewBlock(
+        block, take.session.next_block, made.frames, made.coverage, made.milliseconds, peak_mb()
+    )
 
 
-def _cancelled() -> ServiceError:
-    return ServiceError(409, "cancelled", "The take was cancelled.")
+def _stepped(
+    cameras: Cameras, take: OpenTake, cancelled: threading.Event, following: Cameras | None
+) -> Block:
+    after = None if following is None else camera_block(following)
+    return take.session.step(camera_block(cameras), cancelled.is_set, after)
 
 
 def _kind(asked: Asked) -> tuple[str, int, int, str]:
     return asked.preset, asked.width, asked.height, asked.quality
-
-
-def _out_of_memory(
-    message: str = "There is not enough memory: close other programs, or choose a smaller size.",
-) -> ServiceError:
-    return ServiceError(507, "out_of_memory", message)
-
-
-def _device_lost(said: str) -> ServiceError:
-    return ServiceError(
-        503,
-        "device_lost",
-        f"The graphics driver failed ({said}), so the backend ends: start it again, then continue the take.",
-    )

@@ -15,18 +15,17 @@ Where the plan says so and the next cameras are known, the stages up to `encode`
 from `denoise` on: what they make is a function of cameras and streams alone.
 
 A step that fails or is cancelled leaves the session as it was before, so the same block can be asked for
-again. `snapshot` is the state between two blocks: a session restored from it goes on bit for bit as the one
-it was taken of would have.
+again. `state` is the state between two blocks, `snapshot` the same as bytes: a session that goes to it goes on bit for
+bit as the one it was taken of would have.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -47,6 +46,7 @@ from .presets import LoadedPreset
 from .protocol.blocks import block_size
 from .remember import Memory, recall, remember, visible
 from .residency import Residency
+from .state import State, StateError, dump, load
 from .world import World
 
 Cancel = Callable[[], bool]
@@ -103,30 +103,6 @@ class _Prepared:
     reference: Tensor
     render_state: dict[str, Tensor]
     reference_state: dict[str, Tensor]
-
-
-@dataclass(frozen=True)
-class _State:
-    """Everything that a later block depends on."""
-
-    block: int = 0
-    previous: Tensor | None = None
-    render: dict[str, Tensor] = field(default_factory=dict)
-    reference: dict[str, Tensor] = field(default_factory=dict)
-    decoder: dict[str, Tensor] = field(default_factory=dict)
-    memory: Memory | None = None
-
-    def tensors(self) -> dict[str, Tensor]:
-        """All of it by one name each."""
-        memory = {} if self.memory is None else self.memory.tensors
-        parts = {
-            "render": self.render,
-            "reference": self.reference,
-            "decoder": self.decoder,
-            "memory": memory,
-        }
-        named = {f"{part}.{name}": tensor for part, held in parts.items() for name, tensor in held.items()}
-        return named if self.previous is None else {**named, "previous": self.previous}
 
 
 class Session:
@@ -215,11 +191,11 @@ class Session:
             self._take_up(self._state)
         accelerator.warm.add(shape)
 
-    def _start(self) -> _State:
+    def _start(self) -> State:
         """The state before the first block."""
         if self._geometry is None:
-            return _State()
-        return _State(memory=Memory.empty(self._height, self._width, self._geometry.device))
+            return State()
+        return State(memory=Memory.empty(self._height, self._width, self._geometry.device))
 
     def _first_camera(self, block: int) -> CameraBlock:
         """Cameras of a block that stand where the reference's first view does."""
@@ -285,7 +261,7 @@ class Session:
                 pictures = np.ascontiguousarray(rearrange(codes, "n c h w -> n h w c").cpu().numpy())
         finally:
             ahead = None if beside is None else beside.result()
-        self._state = _State(
+        self._state = State(
             block + 1, x0, now.render_state, now.reference_state, self._decoder.state(), memory
         )
         if beside is not None and ahead is None:
@@ -373,56 +349,35 @@ class Session:
         return torch.randn(like.shape, generator=generator).to(like)
 
     @property
+    def state(self) -> State:
+        """The state after the last finished block: it may be kept, and be gone back to."""
+        return self._state
+
+    def go_to(self, state: State) -> None:
+        """Go on from a state of this session's, wherever it has been kept."""
+        bring, states = self._preset.device.bring, self._residency.keeps_state_on
+        state = state.moved(bring, bring if states.type != "cpu" else lambda tensor: tensor)
+        self._take_up(state)
+        self._state = state
+
+    @property
     def snapshot_bytes(self) -> int:
         """About how large a snapshot would be now."""
-        return sum(tensor.nbytes for tensor in self._state.tensors().values())
+        return self._state.bytes
 
     def snapshot(self) -> bytes:
         """The state after the last finished block, as safetensors."""
-        from safetensors.torch import save
-
-        tensors = {
-            name: tensor.detach().cpu().contiguous().clone() for name, tensor in self._state.tensors().items()
-        }
-        return save(tensors, {**self._identity(), "block": str(self._state.block)})
+        return dump(self._state, self._identity())
 
     def restore(self, data: bytes) -> None:
         """Go on from a snapshot. Raises SessionError for one of another session, or one that is damaged."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load
-
         try:
-            said = _metadata(data)
-            tensors = load(data)
-        except (SafetensorError, ValueError) as error:
-            raise SessionError(f"The saved state is damaged ({error}): start a new take.") from None
-        own = self._identity()
-        for name in (*own, "remember"):
-            if said.get(name) != own.get(name):
-                raise SessionError(f"The saved state belongs to another take (its {name} differs).")
-        if not said.get("block", "").isdigit() or any(not _finite(tensor) for tensor in tensors.values()):
-            raise SessionError("The saved state is damaged: start a new take.")
-        device, states = self._preset.device.torch_device, self._residency.keeps_state_on
-        parts: dict[str, dict[str, Tensor]] = {"render": {}, "reference": {}, "decoder": {}}
-        if self._geometry is not None:
-            parts["memory"] = {}
-        previous = None
-        for name, tensor in tensors.items():
-            part, _, inner = name.partition(".")
-            if name == "previous":
-                previous = tensor.to(device)
-            elif part in parts:
-                parts[part][inner] = tensor.to(states)
-        try:
-            memory = None
-            if (held := parts.pop("memory", None)) is not None:
-                memory = Memory.of(held, self._height, self._width, device)
-            state = _State(int(said["block"]), previous, **parts, memory=memory)
-            self._take_up(state)
+            self.go_to(load(data, self._identity(), self._height, self._width))
+        except StateError as error:
+            raise SessionError(str(error)) from None
         except (KeyError, RuntimeError, ValueError) as error:
             self._take_up(self._state)
             raise SessionError(f"The saved state is damaged ({error}): start a new take.") from None
-        self._state = state
 
     def _identity(self) -> dict[str, str]:
         """What a snapshot must have in common with the session that takes it up."""
@@ -436,7 +391,7 @@ class Session:
             "prompt": hashlib.sha256(self._prompt.encode()).hexdigest(),
         }
 
-    def _take_up(self, state: _State) -> None:
+    def _take_up(self, state: State) -> None:
         """Fresh codec streams that stand where `state` does."""
         codec = self._residency.codec
         self._ahead = None
@@ -506,17 +461,3 @@ class _Stages:
         if self._device.type == "cuda":  # A kernel's launch returns before its work is done.
             torch.cuda.current_stream(self._device).synchronize()
         self.milliseconds[name] = round((time.perf_counter() - start) * 1000, 2)
-
-
-def _metadata(data: bytes) -> dict[str, str]:
-    """The metadata of safetensors bytes."""
-    length = int.from_bytes(data[:8], "little")
-    if not 2 <= length <= min(len(data) - 8, 1 << 20):
-        raise ValueError("no header")
-    header = json.loads(data[8 : 8 + length])
-    said = header.get("__metadata__") if isinstance(header, dict) else None
-    return said if isinstance(said, dict) else {}
-
-
-def _finite(tensor: Tensor) -> bool:
-    return not tensor.is_floating_point() or bool(tensor.isfinite().all())

@@ -39,10 +39,12 @@ class Snapshots:
     def after_block(self, session: Keeps) -> bytes | None:
         """The state after the block that was just generated, or None where it isn't worth keeping."""
         size = session.snapshot_bytes
-        # The form around the tensors takes a little, too.
-        if size > MAX_SNAPSHOT_BYTES - MIB:
-            return None
         if size > SMALL_BYTES and self._clock() - self._last < INTERVAL:
             return None
         self._last = self._clock()
-        return session.snapshot()
+        return self.now(session)
+
+    def now(self, session: Keeps) -> bytes | None:
+        """The state, or None where it is too large to be handed over."""
+        # The form around the tensors takes a little, too.
+        return None if session.snapshot_bytes > MAX_SNAPSHOT_BYTES - MIB else session.snapshot()

@@ -22,7 +22,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..backend import protocol
 from ..backend.protocol import envelope
@@ -30,6 +30,9 @@ from ..backend.protocol.cameras import NEXT, Cameras
 from ..backend.protocol.disk import files_body
 from ..backend.protocol.envelope import Blob, EnvelopeError
 from ..backend.protocol.references import reference_body
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MAX_ANSWER_BYTES = 1024 * protocol.MIB
 _CHUNK = 1 * protocol.MIB
@@ -82,6 +85,21 @@ class BlockResult:
     milliseconds: dict[str, float]
     peak_mb: float
     snapshot: bytes | None
+
+
+@dataclass(frozen=True)
+class PreviewBlock:
+    """One generated block of a preview.
+
+    frames (n, H, W, 3): uint8 sRGB, one piece of memory: a picture that is to outlive its block is copied.
+    """
+
+    block: int
+    frames: np.ndarray
+    coverage: list[float]
+    milliseconds: dict[str, float]
+    peak_mb: float
+    next_block: int
 
 
 class Client:
@@ -178,8 +196,12 @@ class Client:
         keep_reference_detail: bool = True,
         quality: str = "final",
         remember: bool = False,
+        preview: bool = False,
     ) -> OpenTake:
-        """Open a take of the reference with this digest; its blocks can be generated then."""
+        """Open a take of the reference with this digest; its blocks can be generated then.
+
+        preview: for `preview_block` and `rewind`, not for `generate`.
+        """
         answer = self._json(
             "POST",
             protocol.TAKES_PATH,
@@ -193,6 +215,7 @@ class Client:
                 "keep_reference_detail": keep_reference_detail,
                 "quality": quality,
                 "remember": remember,
+                "preview": preview,
             },
         )
         return OpenTake(
@@ -216,10 +239,7 @@ class Client:
 
         `following` are those of the block after it, which the backend may prepare meanwhile.
         """
-        after = [] if following is None else following.blobs(NEXT)
-        body = envelope.pack({"block": block}, [*cameras.blobs(), *after])
-        path = f"{protocol.TAKES_PATH}/{take}/blocks"
-        header, blobs = _envelope(self._call("POST", path, [body], len(body), protocol.ENVELOPE_TYPE))
+        header, blobs = self._block(take, block, cameras, following)
         try:
             return BlockResult(
                 block=header["block"],
@@ -231,6 +251,53 @@ class Client:
             )
         except KeyError as error:
             raise _bad_answer(f"without {error}") from None
+
+    def preview_block(
+        self, take: str, block: int, cameras: Cameras, following: Cameras | None = None
+    ) -> PreviewBlock:
+        """Generate one block of a preview, as `generate` does of a take.
+
+        Interrupted, the preview may or may not have come past the block: `rewind` before the next one.
+        """
+        import numpy as np  # Where there are no previews, nothing here needs it.
+
+        header, blobs = self._block(take, block, cameras, following)
+        try:
+            frames = blobs["frames"]
+            if frames.dtype != "uint8" or len(frames.shape) != 4 or not all(frames.shape):
+                raise _bad_answer(f"frames are {frames.dtype} {frames.shape}")
+            return PreviewBlock(
+                block=header["block"],
+                frames=np.frombuffer(frames.data, np.uint8).reshape(frames.shape),
+                coverage=header["coverage"],
+                milliseconds=header["milliseconds"],
+                peak_mb=header["peak_mb"],
+                next_block=header["next_block"],
+            )
+        except KeyError as error:
+            raise _bad_answer(f"without {error}") from None
+
+    def rewind(self, take: str, block: int) -> int:
+        """Have a preview stand before `block`, or the nearest block before it whose state is kept: which one that is.
+
+        A block of it that is being generated is dropped. It takes no longer than the layer that is being computed.
+        """
+        answer = self._json("POST", f"{protocol.TAKES_PATH}/{take}/rewind", {"block": block})
+        if type(answer.get("block")) is not int:
+            raise _bad_answer("without 'block'")
+        return int(answer["block"])
+
+    def snapshot(self, take: str) -> bytes | None:
+        """The state of a take after its newest block, as `put_snapshot` takes it; None where there is none."""
+        try:
+            _, blobs = _envelope(self._call("GET", f"{protocol.TAKES_PATH}/{take}/snapshot"))
+        except BackendError as error:
+            if error.code == "no_snapshot":
+                return None
+            raise
+        if "snapshot" not in blobs:
+            raise _bad_answer("without 'snapshot'")
+        return bytes(blobs["snapshot"].data)
 
     def movie(self, frames: Sequence[Path], fps: float) -> bytes:
         """The MP4 file of PNG files of one size, in order.
@@ -257,6 +324,14 @@ class Client:
         """Ask the backend to end."""
         self._call("POST", protocol.SHUTDOWN_PATH, timeout=5.0)
 
+    def _block(
+        self, take: str, block: int, cameras: Cameras, following: Cameras | None
+    ) -> tuple[dict[str, Any], dict[str, Blob]]:
+        after = [] if following is None else following.blobs(NEXT)
+        body = envelope.pack({"block": block}, [*cameras.blobs(), *after])
+        path = f"{protocol.TAKES_PATH}/{take}/blocks"
+        return _envelope(self._call("POST", path, [body], len(body), protocol.ENVELOPE_TYPE))
+
     def _json(
         self, method: str, path: str, content: dict[str, Any] | None = None, timeout: float | None = None
     ) -> dict[str, Any]:
@@ -271,7 +346,7 @@ class Client:
         length: int = 0,
         kind: str = protocol.JSON_TYPE,
         timeout: float | None = None,
-    ) -> bytes:
+    ) -> bytearray:
         connection = self._connect(timeout or self._timeout)
         try:
             connection.putrequest(method, path, skip_accept_encoding=True)
@@ -340,18 +415,18 @@ def _shut(opened: socket.socket) -> None:
         pass  # Already closed by the other side.
 
 
-def _read(response: http.client.HTTPResponse) -> bytes:
+def _read(response: http.client.HTTPResponse) -> bytearray:
     answer = bytearray()
     while chunk := response.read(_CHUNK):
         answer += chunk
         if len(answer) > MAX_ANSWER_BYTES:
             raise http.client.HTTPException("the answer is too large")
-    return bytes(answer)
+    return answer
 
 
-def _refusal(status: int, answer: bytes) -> BackendError:
+def _refusal(status: int, answer: bytearray) -> BackendError:
     try:
-        content = envelope.parse_json(answer)
+        content = envelope.parse_json(bytes(answer))
         return BackendError(str(content["error"]), str(content["message"]), status)
     except (EnvelopeError, KeyError):
         return BackendError(
@@ -365,14 +440,14 @@ def _bad_answer(reason: str) -> BackendError:
     )
 
 
-def _object(answer: bytes) -> dict[str, Any]:
+def _object(answer: bytearray) -> dict[str, Any]:
     try:
-        return envelope.parse_json(answer)
+        return envelope.parse_json(bytes(answer))
     except EnvelopeError as error:
         raise _bad_answer(str(error)) from None
 
 
-def _envelope(answer: bytes) -> tuple[dict[str, Any], dict[str, Blob]]:
+def _envelope(answer: bytearray) -> tuple[dict[str, Any], dict[str, Blob]]:
     try:
         return envelope.unpack(answer)
     except EnvelopeError as error:

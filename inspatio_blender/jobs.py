@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..backend.protocol.files import Shot
+from .live.flight import Recording
+from .live.orders import Source
 
 _numbers = itertools.count(1)
 
@@ -58,6 +60,40 @@ class CheckCoverage(Job):
 
     shot: Shot
     reference: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview(Job):
+    """Generate what `source` (a Plan or a Flight) orders, from the reference in a folder, until cancelled.
+
+    Pictures go to the source's store. Other jobs are done between two blocks; what is set here is as in a `Shot`.
+    """
+
+    source: Source
+    reference: Path
+    preset: str
+    width: int
+    height: int
+    seed: int
+    prompt: str = ""
+    keep_reference_detail: bool = True
+    quality: str = "final"
+    remember: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keep(Job):
+    """A new take of `shot` below `folder` from the pictures of a preview, without generating any.
+
+    Of a Plan: its leading fresh frames; a part of the shot is a stopped take. Of a Flight: `recording`, whose
+    cameras are the shot's (`Recording.cameras_from`). Its events are those of `Generate`. reference: the preview's.
+    """
+
+    source: Source
+    shot: Shot
+    folder: Path
+    reference: Path
+    recording: Recording | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +171,26 @@ class BlockDone(Event):
     frames_done: int
     seconds: float
     peak_mb: float
+
+
+@dataclass(frozen=True)
+class PreviewBlock(Event):
+    """Frames of a preview are in its store: `count` of them, the first is `first`.
+
+    seconds: since the block before, or since it was ordered where there was a pause. generated_at: of time.monotonic.
+    """
+
+    first: float
+    count: int
+    seconds: float
+    generated_at: float
+
+
+@dataclass(frozen=True)
+class PreviewPaused(Event):
+    """The backend of a preview is gone; it is started again, and the preview goes on by itself."""
+
+    message: str
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ cancelled by `cancel`, from the main thread: whatever call is running is interru
 
 Generating starts the backend if need be, hands over the reference, checks coverage, and then goes block by
 block: cameras out, frames in, frames to disk, `BlockDone`; at last the frames' files go out and come back as a movie.
-Continuing does the same from the state after the last finished block.
+Continuing does the same from the state after the last finished block. A preview has no end of its own, so it gives way:
+other jobs are done between two of its blocks.
 """
 
 from __future__ import annotations
@@ -15,10 +16,8 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from ..backend.protocol.disk import FileFormatError
@@ -37,28 +36,27 @@ from .jobs import (
     Event,
     Generate,
     Job,
+    Keep,
     Plan,
     Planned,
+    Preview,
     Stage,
     Start,
     Stop,
     TakeStarted,
 )
-from .process import Backend, StartError, TooSoon
+from .link import JobError, Link, check
+from .live.keep import NothingToKeep, what_is_kept, write_blocks
+from .live.stream import Stream
+from .process import Backend, StartError
 from .versions import REFERENCE_FOLDER, copy_version
 
 log = logging.getLogger(__name__)
 
-WATCH_INTERVAL_S = 0.5
-"""Between two looks at what the backend does while it opens a take."""
 LOW_COVERAGE = 0.05
 """A frame of which the reference reaches less than this share is worth a warning."""
 COVERAGE_CAMERAS = 64
 """Cameras that coverage is asked for at a time. Before a take these are all: evenly spread over the shot."""
-
-
-class _JobError(Exception):
-    """The job cannot be done; the message is for the user."""
 
 
 class Worker:
@@ -66,57 +64,99 @@ class Worker:
 
     def __init__(self) -> None:
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self.backend: Backend | None = None
-        self._client: Client | None = None
+        self._link = Link(self.events.put)
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._put_back: list[Job | None] = []
+        """A job that ends the preview before it."""
+        self._stream: Stream | None = None
+        self._preview: Preview | None = None
+        self._current: Job | None = None
+        """The job whose calls `interrupt` would end."""
+        self._switch = threading.Lock()
         self._thread = threading.Thread(target=self._loop, name="inspatio-worker", daemon=True)
         self._thread.start()
 
+    @property
+    def backend(self) -> Backend | None:
+        """The backend's process; None before it was first needed."""
+        return self._link.backend
+
     def submit(self, job: Job) -> Job:
-        """Have a job done after those before it."""
+        """Have a job done after those before it; a preview gives way to it."""
         self._jobs.put(job)
+        preview = self._preview
+        if preview is not None and preview is not job:
+            if not isinstance(job, (Keep, Plan)):  # They are quick, and worth no block.
+                self._interrupt(preview)
+            preview.source.wake()
         return job
 
     def cancel(self, job: Job) -> None:
         """End a job, running or waiting, at once. Never blocks."""
         job.cancelled.set()
-        client = self._client
-        if client is not None:
-            client.interrupt()
+        self._interrupt(job)
+        if isinstance(job, Preview):
+            job.source.wake()
+
+    def interrupt_block(self, job: Preview) -> None:
+        """Drop the block that a preview generates if it became stale; the preview goes on with what is next."""
+        if job.source.in_flight_is_stale:
+            self._interrupt(job)
 
     def shutdown(self, running: Job | None, timeout: float) -> None:
-        """Cancel `running`, end the thread and the backend; waits at most about `timeout` seconds."""
-        if running is not None:
-            self.cancel(running)
+        """Cancel `running` and the preview, end thread and backend; waits at most about `timeout` seconds."""
+        for job in (running, self._preview):
+            if job is not None:
+                self.cancel(job)
         self._jobs.put(None)
         self._thread.join(timeout)
         if self.backend is not None:
             self.backend.stop(grace=1.0)
         self._thread.join(1.0)
 
+    def _interrupt(self, job: Job) -> None:
+        """End the running call if it is this job's."""
+        with self._switch:
+            if self._current is job:
+                self._link.interrupt()
+
+    def _switch_to(self, job: Job | None) -> None:
+        """From now on calls are this job's. Raises Interrupted when it is cancelled."""
+        with self._switch:
+            self._current = job
+            self._link.rearm()
+        if job is not None:
+            check(job)
+
     def _loop(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            try:
-                ended = self._run(job)
-            except Exception as error:  # The thread must outlive any job; what happened is said and logged.
-                log.exception("a job failed")
-                ended = Ended(job.id, "failed", f"{type(error).__name__}: {error}")
-            self.events.put(ended)
-            self._tell_status(job)
+        while (job := self._put_back.pop() if self._put_back else self._jobs.get()) is not None:
+            self._do(job)
+
+    def _do(self, job: Job) -> None:
+        try:
+            ended = self._run(job)
+        except Exception as error:  # The thread must outlive any job; what happened is said and logged.
+            log.exception("a job failed")
+            ended = Ended(job.id, "failed", f"{type(error).__name__}: {error}")
+        self._switch_to(None)
+        self.events.put(ended)
+        self.events.put(BackendChanged(job.id, self._link.status()))
 
     def _run(self, job: Job) -> Ended:
         try:
-            if self._client is not None:
-                self._client.rearm()
-            _check(job)
+            self._switch_to(job)
             if isinstance(job, Generate):
                 return self._generate(job)
             if isinstance(job, Continue):
                 return self._continue(job)
+            if isinstance(job, Keep):
+                return self._keep(job)
+            if isinstance(job, Preview):
+                self._show(job)
             if isinstance(job, CheckCoverage):
                 self._check_coverage(job)
             if isinstance(job, Start):
-                self._connect(job, by_hand=True)
+                self._link.connect(job, by_hand=True)
             if isinstance(job, Plan):
                 self._plan(job)
             if isinstance(job, Stop) and self.backend is not None:
@@ -124,17 +164,50 @@ class Worker:
             return Ended(job.id, "finished")
         except Interrupted:
             return Ended(job.id, "cancelled", "Cancelled.")
-        except (BackendError, StartError, ContinueError, FileFormatError, TakeWriteError, _JobError) as error:
+        except (
+            BackendError,
+            StartError,
+            ContinueError,
+            FileFormatError,
+            TakeWriteError,
+            JobError,
+            NothingToKeep,
+        ) as error:
             log.warning("%s: %s", type(job).__name__, error)
             return Ended(job.id, "failed", str(error))
 
+    def _show(self, job: Preview) -> None:
+        """Generate a preview until it is cancelled, refused, or a job comes that ends it."""
+        self._preview = job
+        self._stream = Stream(job, self._link, lambda: self._give_way(job), self.events.put)
+        try:
+            self._stream.run()
+        finally:
+            self._preview = self._stream = None
+
+    def _give_way(self, preview: Preview) -> None:
+        """Do the jobs that wait. Raises Interrupted when the preview is cancelled, or ended by the next job."""
+        check(preview)
+        while True:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                break
+            if job is None or isinstance(job, (Preview, Stop)):
+                self._put_back.append(job)
+                raise Interrupted
+            if isinstance(job, (Generate, Continue)) and self._stream is not None:
+                self._stream.close_takes()  # A take needs the device's memory more.
+            self._do(job)
+        self._switch_to(preview)
+
     def _plan(self, job: Plan) -> None:
         """Ask what a take would need. Where nothing can be said, why not is said when it begins."""
-        if self._client is None or self.backend is None or not self.backend.running:
+        client, shape = self._link.running, job.shape
+        if client is None:
             return
-        shape = job.shape
         try:
-            said = self._client.plan(
+            said = client.plan(
                 shape.preset, shape.width, shape.height, shape.quality, shape.views, shape.moving
             )
         except Interrupted:
@@ -147,27 +220,27 @@ class Worker:
 
     def _check_coverage(self, job: CheckCoverage) -> None:
         """Ask for some cameras at a time, so that there is progress to see."""
-        client = self._connect(job)
-        digest = self._hand_over(job, client, job.reference)
-        self._say(job, "Checking coverage")
+        client = self._link.connect(job)
+        digest = self._link.hand_over(job, client, job.reference)
+        self._link.say(job, "Checking coverage")
         shot = job.shot
         for start in range(0, len(shot.cameras), COVERAGE_CAMERAS):
-            _check(job)
+            check(job)
             some = shot.cameras.part(slice(start, start + COVERAGE_CAMERAS))
             shares = client.coverage(digest, shot.width, shot.height, some)
             self.events.put(Covered(job.id, tuple(shares)))
 
     def _generate(self, job: Generate) -> Ended:
-        client = self._connect(job)
-        digest = self._hand_over(job, client, job.reference)
+        client = self._link.connect(job)
+        digest = self._link.hand_over(job, client, job.reference)
         shot = job.shot
         if job.check_coverage:
-            self._say(job, "Checking coverage")
+            self._link.say(job, "Checking coverage")
             low = _low_coverage(client, digest, shot)
             if low:
                 self.events.put(CoverageLow(job.id, tuple(low), tuple(low.values())))
                 return Ended(job.id, "cancelled", "Little of the shot lies in the reference.")
-        opened = self._open(job, client, digest, shot)
+        opened = self._link.open(job, client, digest, shot)
         shot = replace(shot, reference=_brought_along(job))
         writer = TakeWriter.create(
             job.folder, shot, digest, opened.preset_digest, opened.backend_version, opened.device
@@ -177,66 +250,58 @@ class Worker:
     def _continue(self, job: Continue) -> Ended:
         take = read_take(job.folder)
         reference = _matching_reference(job, take.reference_digest)
-        client = self._connect(job)
-        digest = self._hand_over(job, client, reference)
-        opened = self._open(job, client, digest, take.shot)
+        client = self._link.connect(job)
+        digest = self._link.hand_over(job, client, reference)
+        opened = self._link.open(job, client, digest, take.shot)
         writer, snapshot = TakeWriter.resume(job.folder, digest, opened.preset_digest)
         if snapshot is not None:
             client.put_snapshot(opened.id, snapshot)
         return self._blocks(job, client, opened, writer)
 
-    def _open(self, job: Job, client: Client, digest: str, shot: Shot) -> OpenTake:
-        with self._telling_what_it_does(job, client):
-            return client.open_take(
-                digest,
-                shot.preset,
-                shot.width,
-                shot.height,
-                shot.seed,
-                shot.prompt,
-                shot.keep_reference_detail,
-                shot.quality,
-                shot.remember,
-            )
+    def _keep(self, job: Keep) -> Ended:
+        """Write a preview's pictures as a take. What is only a part of the shot can be continued."""
+        source = job.source
+        kept = what_is_kept(source, job.shot, job.recording)
+        origin, snapshot = source.origin, None
+        if origin is None:
+            raise NothingToKeep("There is nothing to keep yet: wait for the first frames")
+        if kept.chain is not None and self._stream is not None:
+            snapshot = self._stream.snapshot(kept.chain)
+        shot = replace(kept.shot, reference=_brought_along(job))
+        writer = TakeWriter.create(
+            job.folder,
+            shot,
+            origin.reference_digest,
+            origin.preset_digest,
+            origin.backend_version,
+            origin.device,
+            kept.pieces,
+        )
 
-    @contextmanager
-    def _telling_what_it_does(self, job: Job, client: Client) -> Iterator[None]:
-        """Meanwhile, tell what the backend says it does: a large preset is loaded and warmed up for minutes."""
-        over, beside = threading.Event(), client.twin()
+        def write() -> None:
+            for block, paths in enumerate(write_blocks(kept, source.store, writer, snapshot)):
+                self.events.put(BlockDone(job.id, block, tuple(paths), writer.take.frames_done, 0.0, 0.0))
+                check(job)
+            if writer.done:
+                self._make_movie(job, writer, lambda: self._link.connect(job))
+            else:
+                writer.cancel(f"{kept.count} of {len(shot.cameras)} frames were kept from a preview.")
 
-        def watch() -> None:
-            told = ""
-            while not over.wait(WATCH_INTERVAL_S):
-                try:
-                    doing = str(beside.status()["doing"])
-                except BackendError:
-                    return
-                if doing and doing != told and not over.is_set():
-                    self.events.put(Stage(job.id, doing))
-                told = doing
-
-        watching = threading.Thread(target=watch, name="inspatio-watch", daemon=True)
-        watching.start()
-        try:
-            yield
-        finally:
-            over.set()
-            beside.interrupt()
-            watching.join()
+        return self._written(job, writer, write)
 
     def _blocks(self, job: Job, client: Client, opened: OpenTake, writer: TakeWriter) -> Ended:
-        """Generate and write every block that is missing. However it ends, take.json says so."""
-        take = writer.take
-        self.events.put(TakeStarted(job.id, writer.folder, take.number, take.shot, take.frames_done))
-        since = job.began
-        try:
+        """Generate and write every block that is missing."""
+        take, since = writer.take, job.began
+
+        def write() -> None:
+            nonlocal since
             while not writer.done:
-                _check(job)
+                check(job)
                 block, catching_up = writer.next_block, writer.catching_up
                 if catching_up:
-                    self._say(job, f"Catching up, block {block + 1} of {take.blocks_done}")
+                    self._link.say(job, f"Catching up, block {block + 1} of {take.blocks_done}")
                 elif block == take.blocks_done and block:
-                    self._say(job, "Generating")
+                    self._link.say(job, "Generating")
                 cameras = take.shot.cameras
                 result = client.generate(opened.id, block, cameras.block(block), cameras.after(block))
                 seconds = time.monotonic() - since
@@ -254,94 +319,45 @@ class Worker:
                 self.events.put(
                     BlockDone(job.id, block, tuple(paths), writer.take.frames_done, seconds, result.peak_mb)
                 )
-            self.events.put(Stage(job.id, f"Making {MOVIE_FILE}"))
-            writer.finish(partial(_make_movie, client))
-            ended = Ended(job.id, "finished", writer.take.message)
+            self._make_movie(job, writer, lambda: client)
+
+        try:
+            return self._written(job, writer, write)
+        finally:
+            self._link.close(opened)
+
+    def _written(self, job: Job, writer: TakeWriter, write: Callable[[], None]) -> Ended:
+        """Have a take written. However it ends, take.json says so."""
+        take = writer.take
+        self.events.put(TakeStarted(job.id, writer.folder, take.number, take.shot, take.frames_done))
+        try:
+            write()
         except Interrupted:
             writer.cancel()
-            ended = Ended(job.id, "cancelled", writer.take.message)
-        except BackendError as error:
+            return Ended(job.id, "cancelled", writer.take.message)
+        except (BackendError, NothingToKeep) as error:
             message = f"{error} {writer.take.frames_done} of {len(take.shot.cameras)} frames are kept."
             writer.fail(message)
-            ended = Ended(job.id, "failed", message)
+            return Ended(job.id, "failed", message)
         except TakeWriteError as error:
             writer.fail_to_write(error)
-            ended = Ended(job.id, "failed", str(error))
-        finally:
-            self._close(client, opened)
-        return ended
+            return Ended(job.id, "failed", str(error))
+        return Ended(job.id, "finished", writer.take.message)
 
-    def _close(self, client: Client, opened: OpenTake) -> None:
-        client.rearm()
-        if self.backend is None or not self.backend.running:
-            return
-        try:
-            client.close_take(opened.id)
-        except BackendError as error:
-            log.info("the take could not be closed: %s", error)
+    def _make_movie(self, job: Job, writer: TakeWriter, client: Callable[[], Client]) -> None:
+        """End a take that has all its frames."""
 
-    def _connect(self, job: Job, by_hand: bool = False) -> Client:
-        """The client of a backend that runs, started now where it does not."""
-        setup = job.setup
-        backend = self.backend
-        if backend is not None and (backend.python, backend.environment) != (setup.python, setup.environment):
-            backend.stop()
-            backend = None
-        if backend is None:
-            backend = self.backend = Backend(setup.python, setup.folder, setup.log, setup.environment)
-        if backend.running and self._client is not None:
-            return self._client
-        if not (by_hand or setup.autostart):
-            raise _JobError("The backend does not run: start it in the panel")
-        self._say(job, "Starting backend")
-        try:
-            ready = backend.start()
-        except TooSoon as error:
-            if job.cancelled.wait(error.seconds):
-                raise Interrupted from None
-            ready = backend.start()
-        self._client = ready.client()
-        _check(job)
-        self.events.put(BackendChanged(job.id, self._client.status()))
-        return self._client
-
-    def _hand_over(self, job: Job, client: Client, folder: Path) -> str:
-        """The digest of a reference that the backend holds now."""
-        self._say(job, "Handing over the reference")
-        digest = reference_digest(folder)
-        if not client.has_reference(digest):
-            client.put_reference(digest, folder)
-        self._say(job, "Generating")
-        return digest
-
-    def _say(self, job: Job, text: str) -> None:
-        _check(job)
-        self.events.put(Stage(job.id, text))
-
-    def _tell_status(self, job: Job) -> None:
-        status = None
-        if self._client is not None and self.backend is not None and self.backend.running:
+        def make(frames: Sequence[Path], fps: float) -> bytes:
             try:
-                self._client.rearm()
-                status = self._client.status()
-            except BackendError:
-                log.info("the backend did not tell its status")
-        self.events.put(BackendChanged(job.id, status))
+                return client().movie(frames, fps)
+            except ConnectionLost as error:  # Its own words advise to continue, but the take is finished.
+                raise JobError("the backend went away") from error
+
+        self.events.put(Stage(job.id, f"Making {MOVIE_FILE}"))
+        writer.finish(make)
 
 
-def _check(job: Job) -> None:
-    if job.cancelled.is_set():
-        raise Interrupted
-
-
-def _make_movie(client: Client, frames: Sequence[Path], fps: float) -> bytes:
-    try:
-        return client.movie(frames, fps)
-    except ConnectionLost as error:  # Its own words advise to continue, but the take is finished.
-        raise _JobError("the backend went away") from error
-
-
-def _brought_along(job: Generate) -> str:
+def _brought_along(job: Generate | Keep) -> str:
     """Where the reference lies within the shot's folder: one from elsewhere (an unsaved file) is copied there."""
     references = job.folder / REFERENCE_FOLDER
     version = job.reference
@@ -349,7 +365,7 @@ def _brought_along(job: Generate) -> str:
         try:
             version = copy_version(version, references)
         except OSError as error:
-            raise _JobError(
+            raise JobError(
                 f"The reference cannot be copied to {references}: {error.strerror or error}"
             ) from error
     return f"{REFERENCE_FOLDER}/{version.name}"

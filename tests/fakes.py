@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +62,17 @@ def small_presets(folder: Path) -> Presets:
     }
     (target / "preset.json").write_text(json.dumps(described))
     return Presets(folder, folder / "downloaded")
+
+
+@dataclass(frozen=True)
+class FakeState:
+    """The state of a session that has none but the number of its next block; `host_bytes` is what it claims to take."""
+
+    block: int
+    host_bytes: int = 0
+
+    def on_host(self) -> FakeState:
+        return self
 
 
 class FakeSession:
@@ -122,6 +133,13 @@ class FakeSession:
         frames[:] = (self.next_block, self._seed % 256, 0)
         self.next_block += 1
         return Block(frames, [0.5] * count, {"render": 1.0})
+
+    @property
+    def state(self) -> FakeState:
+        return FakeState(self.next_block)
+
+    def go_to(self, state: FakeState) -> None:
+        self.next_block = state.block
 
     @property
     def snapshot_bytes(self) -> int:

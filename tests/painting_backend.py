@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import torch
-from fakes import small_presets
+from fakes import FakeState, small_presets
 
 from backend.constraint.splat import splat_views
 from backend.life import serve
@@ -27,7 +27,7 @@ from backend.session import Block
 
 
 class PaintingSession:
-    """What the service asks of a session; its state is the count of painted frames."""
+    """What the service asks of a session; its state is the count of blocks, which frames are painted by."""
 
     def __init__(
         self,
@@ -43,7 +43,6 @@ class PaintingSession:
     ) -> None:
         self.digest = preset.autoencoder(quality).digest
         self.next_block = 0
-        self._painted = 0
         self._world = world
         self._size = height, width
         self._seed = seed
@@ -75,13 +74,23 @@ class PaintingSession:
         )
         colour = torch.where(render.known[:, None], render.colour, torch.zeros(()))
         frames = ((colour + 1) * 127.5).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
-        for frame in frames:
-            at = 4 * self._painted % frame.shape[1]
-            frame[-6:, at : at + 8] = (255, self._seed % 256, 7 * self._painted % 256)
-            self._painted += 1
+        for painted, frame in enumerate(frames, self._painted):
+            at = 4 * painted % frame.shape[1]
+            frame[-6:, at : at + 8] = (255, self._seed % 256, 7 * painted % 256)
         self.next_block += 1
         coverage = render.known.float().mean(dim=(1, 2)).tolist()
         return Block(frames, coverage, {"render": 1.0})
+
+    @property
+    def _painted(self) -> int:
+        return sum(block_size(block) for block in range(self.next_block))
+
+    @property
+    def state(self) -> FakeState:
+        return FakeState(self.next_block, self.snapshot_bytes if self.next_block else 0)
+
+    def go_to(self, state: FakeState) -> None:
+        self.next_block = state.block
 
     @property
     def snapshot_bytes(self) -> int:
@@ -91,8 +100,9 @@ class PaintingSession:
         return f"{self.next_block} {self._painted}".encode()
 
     def restore(self, data: bytes) -> None:
-        self.next_block, self._painted = map(int, data.split())
-        assert self._painted == sum(block_size(block) for block in range(self.next_block))
+        block, painted = map(int, data.split())
+        self.next_block = block
+        assert self._painted == painted
 
 
 if __name__ == "__main__":

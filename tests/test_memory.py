@@ -19,7 +19,8 @@ from backend.faults import is_device_lost, is_out_of_memory
 from backend.plan import PLANS, STAYS, Plan
 from backend.presets import LoadedPreset, PresetError, Presets
 from backend.protocol.words import slowness
-from backend.service import Service, ServiceError, TakeRequest
+from backend.refusals import ServiceError
+from backend.service import Service, TakeRequest
 from backend.session import Block, CameraBlock
 from backend.text import PromptEmbeddings, encoder_digest
 from backend.world import digest_of

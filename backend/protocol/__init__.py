@@ -9,7 +9,7 @@ torch and nothing may be installed. `docs/protocol.md` and `docs/files.md` descr
     blocks     how a frame range is cut into blocks
 """
 
-PROTOCOL_VERSION = 4
+PROTOCOL_VERSION = 5
 
 TOKEN_VARIABLE = "INSPATIO_TOKEN"
 """Environment variable in which the backend finds the bearer token that every request has to carry."""

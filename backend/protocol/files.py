@@ -228,7 +228,8 @@ class Shot:
 class Take:
     """take.json: one generation of a shot, as far as it has come.
 
-    state_after: the finished blocks that the newest kept state stands after. device: what it was generated on.
+    state_after: the finished blocks that the newest kept state stands after. device: what it was generated on. pieces:
+    the frames at which it begins anew, without what came before, where it was kept from a preview made piece by piece.
     """
 
     number: int
@@ -251,6 +252,7 @@ class Take:
     coverage: tuple[float, ...] = ()
     first_frame_s: float = 0.0
     peak_mb: float = 0.0
+    pieces: tuple[float, ...] = ()
 
     @property
     def abandoned(self) -> bool:
@@ -262,6 +264,7 @@ class Take:
         content = {name: getattr(self, name) for name in names}
         content["timings"] = [dict(timing) for timing in self.timings]
         content["coverage"] = list(self.coverage)
+        content["pieces"] = list(self.pieces)
         return {"format": "inspatio-take", "version": 1, **content, "shot": self.shot.to_json()}
 
     @staticmethod
@@ -291,6 +294,7 @@ class Take:
             coverage=read.numbers("coverage", count),
             first_frame_s=read.number("first_frame_s"),
             peak_mb=read.number("peak_mb"),
+            pieces=read.numbers("pieces", count) if "pieces" in content else (),
         )
 
 

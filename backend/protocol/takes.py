@@ -61,11 +61,18 @@ class TakeWriter:
 
     @staticmethod
     def create(
-        parent: Path, shot: Shot, reference_digest: str, preset_digest: str, version: str, device: str = ""
+        parent: Path,
+        shot: Shot,
+        reference_digest: str,
+        preset_digest: str,
+        version: str,
+        device: str = "",
+        pieces: Sequence[float] = (),
     ) -> TakeWriter:
         """Make the next numbered take folder below `parent` and write its first take.json.
 
-        Numbers are never given twice, also when two processes ask at once. Raises TakeWriteError.
+        pieces: the frames at which one that was not generated in one go begins anew. Numbers are never given twice,
+        also when two processes ask at once. Raises TakeWriteError.
         """
         taken = take_folders(parent)
         number = taken[-1][0] + 1 if taken else 1
@@ -90,6 +97,7 @@ class TakeWriter:
             blocks_total=blocks.block_count(len(shot.cameras)),
             writer=os.getpid(),
             device=device,
+            pieces=tuple(pieces),
         )
         writer = TakeWriter(folder, take)
         writer._write_take()
@@ -225,10 +233,10 @@ class TakeWriter:
         self._end("finished", message)
         state_file(self.folder, self.take.state_after).unlink(missing_ok=True)
 
-    def cancel(self) -> None:
-        """Say that the user ended the take; it keeps its frames and can be continued."""
+    def cancel(self, message: str = "") -> None:
+        """Say that the take was ended before its time, and why; it keeps its frames and can be continued."""
         total = len(self.take.shot.cameras)
-        self._end("cancelled", f"Cancelled after {self.take.frames_done} of {total} frames.")
+        self._end("cancelled", message or f"Cancelled after {self.take.frames_done} of {total} frames.")
 
     def fail(self, message: str) -> None:
         """Say why the take stopped; it keeps its frames and can be continued."""
