@@ -1,0 +1,1 @@
+"""The live preview: the world answers while the camera moves."""
