@@ -373,7 +373,7 @@ class InSpatioShot(bpy.types.PropertyGroup):
         update=_strip_changed,
         options=set(),
     )
-    live_look: PointerProperty(type=look.InSpatioLiveLook)
+    live_look: PointerProperty(type=look.InSpatioLiveLook, name="View")
     unsaved_folder: StringProperty(
         name="Unsaved Folder",
         description="Where the references and takes lie that were made before the file was saved",

@@ -7,11 +7,19 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty
 
 
-def _look_changed(_look, _context):
+def _redraw(kind: str) -> None:
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type == "VIEW_3D":
+            if area.type == kind:
                 area.tag_redraw()
+
+
+def _look_changed(_look, _context):
+    _redraw("VIEW_3D")
+
+
+def _frames_changed(_look, _context):
+    _redraw("DOPESHEET_EDITOR")
 
 
 class InSpatioLiveLook(bpy.types.PropertyGroup):
@@ -86,6 +94,7 @@ class InSpatioLiveLook(bpy.types.PropertyGroup):
         name="Generated Frames",
         description="Mark which frames are generated or stale in timeline and dope sheet",
         default=True,
+        update=_frames_changed,
         options=set(),
     )
 
