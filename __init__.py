@@ -28,6 +28,7 @@ def _modules():
     )
     from .panels import backend as backend_panel
     from .panels import coverage as coverage_panel
+    from .panels import live_view as live_view_panel
     from .panels import preferences as preferences_page
     from .panels import reference, shot
     from .panels import takes as takes_panel
@@ -58,6 +59,7 @@ def _modules():
         shot,
         coverage_panel,
         time_panel,
+        live_view_panel,
         reference,
         world_panel,
         takes_panel,

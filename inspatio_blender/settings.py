@@ -17,6 +17,7 @@ from bpy.props import (
 )
 
 from . import showing
+from .live import look
 
 
 @dataclass(frozen=True)
@@ -372,6 +373,7 @@ class InSpatioShot(bpy.types.PropertyGroup):
         update=_strip_changed,
         options=set(),
     )
+    live_look: PointerProperty(type=look.InSpatioLiveLook, name="View")
     unsaved_folder: StringProperty(
         name="Unsaved Folder",
         description="Where the references and takes lie that were made before the file was saved",
@@ -401,6 +403,7 @@ class InSpatioShot(bpy.types.PropertyGroup):
 
 
 def register():
+    look.register()
     bpy.utils.register_class(InSpatioShot)
     bpy.types.Scene.inspatio = PointerProperty(type=InSpatioShot, name="InSpatio")
 
@@ -408,3 +411,4 @@ def register():
 def unregister():
     del bpy.types.Scene.inspatio
     bpy.utils.unregister_class(InSpatioShot)
+    look.unregister()
