@@ -1,4 +1,4 @@
-"""What is the same for every file: where the backend's Python, weights and takes are.
+"""What is the same for every file: where the backend's Python, weights and takes are, and memory for previews.
 
 `panels/preferences.py` shows it.
 """
@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 
 from ..backend import protocol
 from ..backend.protocol.sources import weights_folder as default_weights_folder
@@ -65,6 +65,14 @@ class Preferences:
         description="Start the backend when something needs it",
         default=True,
     )
+    preview_memory: IntProperty(
+        name="Preview Memory",
+        description="Memory in megabytes for the frames of a live preview. What does not fit lies on disk, up to four "
+        "times as much, in the extension's folder",
+        default=1024,
+        min=64,
+        soft_max=16384,
+    )
 
 
 def get() -> Preferences:
@@ -106,6 +114,11 @@ def look() -> bool:
     global _found
     before, _found = _found, environment.find(user_folder(), wanted_list())
     return _found != before
+
+
+def preview_bytes() -> int:
+    """The memory that the frames of a preview may take."""
+    return get().preview_memory * 1024**2
 
 
 def weights_folder() -> Path:

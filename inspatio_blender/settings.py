@@ -373,6 +373,24 @@ class InSpatioShot(bpy.types.PropertyGroup):
         update=_strip_changed,
         options=set(),
     )
+    live_mode: EnumProperty(
+        name="Live",
+        description="What drives the preview",
+        items=[
+            (
+                "TIMELINE",
+                "Timeline",
+                "The frames of the shot: what is missing or stale is generated, from the current frame on",
+            ),
+            (
+                "FLY",
+                "Fly",
+                "The camera as it is moved now, by hand, by walk navigation or a device: without end",
+            ),
+        ],
+        default="TIMELINE",
+        options=set(),
+    )
     live_look: PointerProperty(type=look.InSpatioLiveLook, name="View")
     unsaved_folder: StringProperty(
         name="Unsaved Folder",

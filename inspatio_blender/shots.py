@@ -74,6 +74,11 @@ def shot_steps(
         )
     except cameras.CameraError as error:
         raise UserError(str(error)) from None
+    return shot_of(scene, timed(scene, sampled, takes.reference_span(reference)))
+
+
+def shot_of(scene: bpy.types.Scene, sampled: Cameras) -> Shot:
+    """The scene's shot as it is set, with these cameras."""
     shot = scene.inspatio
     preset = settings.PRESETS[shot.preset]
     width, height = frame_size(scene)
@@ -83,7 +88,7 @@ def shot_steps(
         seed=shot.seed,
         width=width,
         height=height,
-        cameras=_timed(scene, sampled, takes.reference_span(reference)),
+        cameras=sampled,
         prompt=shot.prompt if preset.text else "",
         keep_reference_detail=shot.keep_reference_detail,
         quality=shot.quality if preset.draft else "final",
@@ -92,7 +97,7 @@ def shot_steps(
     )
 
 
-def _timed(scene: bpy.types.Scene, sampled: Cameras, span: tuple[float, float] | None) -> Cameras:
+def timed(scene: bpy.types.Scene, sampled: Cameras, span: tuple[float, float] | None) -> Cameras:
     """The cameras with times that the reference has; a world that stands still has none of its own."""
     if span is None or not scene.inspatio.use_reference_time:
         return replace(sampled, times=sampled.frames)

@@ -28,6 +28,7 @@ class InSpatioPreferences(preferences.Preferences, bpy.types.AddonPreferences):
         column = layout.box().column()
         column.label(text="Takes")
         column.prop(self, "take_folder", placeholder="Beside the Blend File")
+        column.prop(self, "preview_memory")
 
     def _backend(self, column, task, width):
         wanted = preferences.wanted_list()
