@@ -19,6 +19,7 @@ def _modules():
         coverage,
         export,
         generate,
+        live,
         recover,
         scene_folder,
         setting_up,
@@ -28,6 +29,7 @@ def _modules():
     )
     from .panels import backend as backend_panel
     from .panels import coverage as coverage_panel
+    from .panels import live as live_panel
     from .panels import live_view as live_view_panel
     from .panels import preferences as preferences_page
     from .panels import reference, shot
@@ -48,6 +50,7 @@ def _modules():
         world,
         recover,
         generate,
+        live,
         export,
         scene_folder,
         takes,
@@ -59,6 +62,7 @@ def _modules():
         shot,
         coverage_panel,
         time_panel,
+        live_panel,
         live_view_panel,
         reference,
         world_panel,

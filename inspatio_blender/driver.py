@@ -24,6 +24,8 @@ BUSY_INTERVAL_S = 0.02
 IDLE_INTERVAL_S = 0.3
 
 _runtime: Runtime | None = None
+_look_at = 0.0
+"""When the disk is looked at next."""
 
 
 def get() -> Runtime:
@@ -67,11 +69,14 @@ def run_task_to_end(task: Task, tell: Callable[[str], None]) -> None:
 
 
 def _tick() -> float:
+    global _look_at
     runtime, busy = _runtime, False
     try:
         if runtime is not None:
             busy = runtime.pump()
-            if not busy and bpy.context.window_manager.windows:
+            now = time.monotonic()
+            if runtime.is_idle and now >= _look_at and bpy.context.window_manager.windows:
+                _look_at = now + IDLE_INTERVAL_S
                 scene = bpy.context.window_manager.windows[0].scene
                 changed = [
                     preferences.look(),
@@ -109,6 +114,7 @@ def _ask_anyway() -> None:
 @persistent
 def _before_load(*_):
     get().cancel()
+    get().stop_preview()
 
 
 @persistent
@@ -131,6 +137,23 @@ def _after_update(_scene, depsgraph):
     get().note_updates(depsgraph)
 
 
+@persistent
+def _before_render(*_):
+    _note_render(True)
+
+
+@persistent
+def _after_render(*_):
+    _note_render(False)
+
+
+def _note_render(runs: bool) -> None:
+    """From the render's thread."""
+    preview = get().preview
+    if preview is not None:
+        preview.is_rendering = runs
+
+
 _HANDLERS = {
     "load_pre": _before_load,
     "load_post": _after_load,
@@ -139,6 +162,9 @@ _HANDLERS = {
     "redo_pre": _before_undo,
     "redo_post": _after_undo,
     "depsgraph_update_post": _after_update,
+    "render_init": _before_render,
+    "render_complete": _after_render,
+    "render_cancel": _after_render,
 }
 
 

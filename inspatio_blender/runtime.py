@@ -7,6 +7,7 @@ calls the same pump in a loop. A tick does a few milliseconds of work at most:
     sampling    the camera, a frame a step
     events      of the worker: the backend's state, a block on disk, the end of a take
     showing     what has arrived, in the cameras and the sequencer
+    preview     the live one, which pumps itself (live/preview.py)
     task        how far a set-up or a download has come, which goes on beside takes
 
 Main thread only.
@@ -35,6 +36,7 @@ from . import (
     takes,
 )
 from .coverage import Coverage
+from .live.preview import Preview, Recorded
 from .progress import Progress
 from .shots import UserError
 from .task import Task
@@ -68,12 +70,16 @@ class Runtime:
         self.backend_status: dict | None = None
         self.backend_message = ""
         self.backend_starting = False
+        self.preview: Preview | None = None
+        """The live preview, while there is one."""
         self.task: Task | None = None
         """The set-up or download that goes on, or the last one."""
         self.planned: jobs.Planned | None = None
         """What a take of the shot in front of the user would need; None where nothing is known."""
         self._asked: jobs.Shape | None = None
         self.tick_ms: deque[float] = deque(maxlen=TICKS_KEPT)
+        self.is_idle = True
+        """Whether nothing goes on, but a preview."""
         self._sampling = None
         self._sampled: Progress | Coverage | None = None
         """What the camera is sampled for: one at a time, or they would disagree on the frame to come back to."""
@@ -144,6 +150,27 @@ class Runtime:
         progress.begin(self.worker.submit(jobs.Continue(setup=setup, folder=take.folder, references=folders)))
         return progress
 
+    def start_preview(self, scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> None:
+        """Begin a live preview of the scene's shot, in place of another. Raises UserError."""
+        self.stop_preview()
+        self.preview = Preview(scene, view_layer, self.worker, self.setup(), self._redraw)
+
+    def stop_preview(self) -> None:
+        """End the live preview, where there is one."""
+        preview, self.preview = self.preview, None
+        if preview is not None:
+            preview.stop()
+
+    def keep_preview(self, scene: bpy.types.Scene, recorded: Recorded | None = None) -> None:
+        """Make a take of what the preview has generated, or of what was recorded. Raises UserError."""
+        self._check_free()
+        if self.preview is None:
+            raise UserError("There is no preview: start it first")
+        takes.keep_unsaved_folder(scene)
+        job = self.preview.keep_job(scene, recorded)
+        self.progress = Progress(scene, job.shot.name, len(job.shot.cameras), job.setup, job.reference)
+        self.progress.begin(self.worker.submit(job))
+
     def start_backend(self) -> None:
         """Start the backend by hand. Raises UserError where no Python is named."""
         setup = self.setup()
@@ -153,6 +180,7 @@ class Runtime:
     def stop_backend(self) -> None:
         """End the backend's process, and a take that is being made."""
         self.cancel()
+        self.stop_preview()
         self.backend_message = ""
         self.worker.submit(jobs.Stop(setup=self.setup(named=False)))
 
@@ -249,10 +277,15 @@ class Runtime:
             except queue.Empty:
                 break
             self._handle(event)
-        if was_busy or self.busy:
+        if self.preview is not None:
+            self.preview.pump(is_free=self._sampling is None)
+            if self.preview.scene is None:
+                self.stop_preview()
+        if was_busy or self.busy or self.preview is not None:
             self.tick_ms.append((time.perf_counter() - began) * 1000.0)
         tasked = self.task is not None and self.task.running
-        return self.busy or self.checking or self.backend_starting or tasked
+        self.is_idle = not (self.busy or self.checking or self.backend_starting or tasked)
+        return not self.is_idle or self.preview is not None
 
     def plan(self, scene: bpy.types.Scene) -> bool:
         """Ask what a take of the scene's shot would need, once for each shape; whether what is known has changed.
@@ -272,7 +305,7 @@ class Runtime:
         return known is not None
 
     def forget(self) -> None:
-        """Another file was loaded: what was being made belongs to the one before."""
+        """Another file is loaded: what was being made belongs to the one before."""
         self.progress = self.coverage = None
 
     def forget_take(self, folder: Path) -> None:
@@ -283,9 +316,13 @@ class Runtime:
     def pause_sampling(self) -> None:
         """An undo is about to exchange the scene under the camera that is being read."""
         self._drop_sampling()
+        if self.preview is not None:
+            self.preview.before_undo()
 
     def resume_after_undo(self) -> None:
         """Read the camera from the start again where it was interrupted; show again what the undo took away."""
+        if self.preview is not None:
+            self.preview.after_undo()
         sampled = self._sampled
         if sampled is not None and sampled.scene is not None:
             self._begin_sampling(sampled, self._view_layer)
@@ -297,13 +334,16 @@ class Runtime:
             self.show_progress()
 
     def note_updates(self, depsgraph: bpy.types.Depsgraph) -> None:
-        """Blender has evaluated something anew: the checked coverage may be stale now."""
+        """Blender has evaluated something anew: the checked coverage may be stale now, and the preview."""
+        if self.preview is not None:
+            self.preview.note_updates(depsgraph)
         if self.coverage is not None and self.coverage.note(depsgraph.updates):
             self._redraw(False)
             showing.redraw_timelines()
 
     def shutdown(self) -> None:
         """End everything: the take is cancelled on disk, thread and process are gone afterwards."""
+        self.stop_preview()
         self._drop_sampling()
         self._cancel_coverage()
         if self.task is not None:
@@ -408,6 +448,8 @@ class Runtime:
         self._redraw(False)
 
     def _handle(self, event: jobs.Event) -> None:
+        if self.preview is not None and self.preview.handle(event):
+            return
         progress = self.progress
         if isinstance(event, jobs.BackendChanged):
             self.backend_status, self.backend_starting = event.status, False

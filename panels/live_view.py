@@ -7,8 +7,8 @@ from .shot import Tab
 
 class INSPATIO_PT_live_view(Tab, bpy.types.Panel):
     bl_label = "View"
-    bl_parent_id = "INSPATIO_PT_shot"
-    bl_order = 3
+    bl_parent_id = "INSPATIO_PT_live"
+    bl_order = 0
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context):

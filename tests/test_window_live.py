@@ -1,0 +1,48 @@
+"""The live preview in a real Blender window, with the real backend and the tiny preset: seen on the screen.
+
+An overlay pixel is the backend's byte; the screen may be off by what the viewport's 16-bit buffer loses (docs/live.md).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+from test_window import OUT, run_in_window
+
+TOLERANCE, DARK_TOLERANCE, DARK = 1, 3, 12
+"""How far a code on the screen may be from the backend's, and from a dark one."""
+
+
+def differs_by(folder: Path, told: dict) -> np.ndarray:
+    """Absolute difference of the screen from the frame that the preview showed, away from badge and lines."""
+    frame = np.load(folder / f"{told['name']}.npy").astype(int)
+    screen = cv2.imread(str(OUT / f"{told['name']}.png"))
+    assert screen is not None
+    left, bottom = (math.floor(edge + 0.5) for edge in told["corner"])
+    top = len(screen) - bottom - len(frame)
+    seen = screen[top : top + len(frame), left : left + frame.shape[1], ::-1].astype(int)
+    off = np.abs(seen - frame)
+    off[frame < DARK] = np.maximum(0, off[frame < DARK] - (DARK_TOLERANCE - TOLERANCE))
+    return off[4 : len(frame) // 2, 4:-4]
+
+
+def test_preview(installed, tmp_path):
+    found = run_in_window(
+        installed("window"), "window_live.py", tmp_path, folder=tmp_path, INSPATIO_PYTHON=sys.executable
+    )
+    (OUT / "live.json").write_text(json.dumps(found, indent=1))
+    for told in found["pictures"]:
+        off = differs_by(tmp_path, told)
+        assert (off <= TOLERANCE).mean() > 0.97, (told, float((off <= TOLERANCE).mean()))
+    # The key moved changes frames 22 and on: the block of 22 to 33 and that after it.
+    assert found["blocks_after_edit"] == 2, found
+    assert found["dragging"]
+    kept, flown = (json.loads((Path(found[name]) / "take.json").read_text()) for name in ("kept", "flown"))
+    assert (kept["state"], kept["frames_done"]) == ("finished", 45)
+    assert (flown["state"], flown["frames_done"]) == ("finished", found["recorded"])
+    assert found["keys"] == found["recorded"] >= 24
