@@ -6,6 +6,7 @@ Pictures of the screen go to out/window, the tick times to out/window/ticks.json
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import time
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 from movies import write_movie
 from references import move, write_reference
@@ -211,3 +213,72 @@ def test_remember(installed, tmp_path):
         installed("window"), "window_remember.py", tmp_path, folder=tmp_path, INSPATIO_PYTHON=sys.executable
     )
     assert found == {"remember": True, "frames": 21}
+
+
+def test_live_picture_lies_on_the_camera_frame(installed, tmp_path):
+    """Stand-in pictures: where they lie is compared with Blender's own frame, their codes with the screen's."""
+    found = run_in_window(installed("window"), "window_overlay.py", tmp_path, "look", folder=tmp_path)
+    assert not found["failure"]
+    for case in found["frames"]:
+        without, with_it = (_screen(f"overlay_{case['name']}_{which}") for which in ("without", "with"))
+        for axis in (0, 1):
+            _check_edges(case, without, with_it, axis)
+    noise = np.load(tmp_path / "noise.npy").astype(int)
+    for case in found["codes"]:
+        shown = _inside(_screen(f"overlay_codes_{case['name']}"), case["rect"], noise.shape)
+        off = np.abs(shown - noise)
+        assert off[noise >= 5].max() <= 1 and off.max() <= 3, (case["name"], off.max())
+        assert (off == 0).mean() > 0.95, case["name"]
+    case = found["difference"]["rect"]
+    left, bottom, right, top = (round(edge) for edge in case["rect"])
+    black, scene = (
+        _screen(f"overlay_difference_{name}")[-top + 3 : -bottom - 3, left + 3 : right - 3].astype(int)
+        for name in ("black", "none")
+    )
+    assert scene.std() > 5
+    assert np.abs(black - scene).max() <= 3, "what differs from black is the viewport itself"
+
+
+def _screen(name: str) -> np.ndarray:
+    """A picture of the screen, RGB."""
+    picture = cv2.imread(str(OUT / f"{name}.png"))
+    assert picture is not None, name
+    return picture[..., ::-1]
+
+
+def _inside(screen: np.ndarray, rect: list[float], shape: tuple[int, ...]) -> np.ndarray:
+    """What is on the screen where a picture of `shape` lies: at the whole pixel next to the corner of `rect`."""
+    left, bottom = (math.floor(edge + 0.5) for edge in rect[:2])
+    row = len(screen) - bottom - shape[0]
+    return screen[row : row + shape[0], left : left + shape[1]].astype(int)
+
+
+def _check_edges(case: dict, without: np.ndarray, with_it: np.ndarray, axis: int) -> None:
+    """Along a line through the frame: its edges are where they were told, to a pixel, and where Blender's own are."""
+    across, up = (int(at) for at in case["along"])
+    before, after = (
+        picture[len(picture) - 1 - up] if axis == 0 else picture[::-1, across]
+        for picture in (without, with_it)
+    )
+    low, high = case["rect"][axis], case["rect"][2 + axis]
+    begin, end = (math.floor(case["visible"][axis]), math.ceil(case["visible"][2 + axis]))
+    middle = (across, up)[axis]
+    is_picture = np.abs(after.astype(int) - before).max(axis=1) > 12
+    is_scene = before.max(axis=1) > 12  # The passepartout is black.
+    first, last = np.flatnonzero(is_picture[begin:end])[[0, -1]] + begin
+    inner, outer = _run(is_scene, middle, begin, end)
+    if low > begin + 3:
+        assert abs(first - low) <= 1, (case["name"], axis, first, low)
+        # Blender's own frame is a pixel or two wider than what is rendered, so that it does not hide it.
+        assert -1 <= first - inner <= 3, (case["name"], axis, first, inner)
+    if high < end - 3:
+        assert abs(last + 1 - high) <= 1, (case["name"], axis, last, high)
+        assert -1 <= outer - last <= 3, (case["name"], axis, last, outer)
+
+
+def _run(where: np.ndarray, middle: int, begin: int, end: int) -> tuple[int, int]:
+    """The first and last of the pixels around `middle` that are true one after another, within `begin` to `end`."""
+    no = np.flatnonzero(~where)
+    return max(no[no < middle].max(initial=-1) + 1, begin), min(
+        no[no > middle].min(initial=len(where)) - 1, end - 1
+    )

@@ -21,16 +21,22 @@ class Behind:
         if self._offscreen is None or (self._offscreen.width, self._offscreen.height) != size:
             self.free()
             self._offscreen = gpu.types.GPUOffScreen(*size, format="RGBA8")
-        self._offscreen.draw_view3d(
-            context.scene,
-            context.view_layer,
-            context.space_data,
-            region,
-            rv3d.view_matrix,
-            rv3d.window_matrix,
-            do_color_management=True,
-            draw_background=True,
-        )
+        # It leaves Blender with another target than it had, and with other matrices.
+        with (
+            gpu.state.active_framebuffer_get().bind(),
+            gpu.matrix.push_pop(),
+            gpu.matrix.push_pop_projection(),
+        ):
+            self._offscreen.draw_view3d(
+                context.scene,
+                context.view_layer,
+                context.space_data,
+                region,
+                rv3d.view_matrix,
+                rv3d.window_matrix,
+                do_color_management=True,
+                draw_background=True,
+            )
         return self._offscreen.texture_color
 
     def free(self) -> None:

@@ -15,7 +15,7 @@ NUMBERS = 23
 """Height of the numbers at the top, in pixels of an unscaled interface."""
 HEIGHT = 4
 COLOURS = {
-    None: (0.0, 0.0, 0.0, 0.35),
+    None: (1.0, 1.0, 1.0, 0.12),
     "fresh": (0.33, 0.60, 0.88, 1.0),
     "stale": (0.90, 0.60, 0.20, 1.0),
 }
