@@ -227,8 +227,10 @@ def test_live_picture_lies_on_the_camera_frame(installed, tmp_path):
     for case in found["codes"]:
         shown = _inside(_screen(f"overlay_codes_{case['name']}"), case["rect"], noise.shape)
         off = np.abs(shown - noise)
-        assert off[noise >= 5].max() <= 1 and off.max() <= 3, (case["name"], off.max())
-        assert (off == 0).mean() > 0.95, case["name"]
+        # Software OpenGL takes powers roughly; beyond SOLID Blender dithers.
+        most = 1 if case["name"].endswith("SOLID") else 2
+        assert off[noise >= 16].max() <= most and off.max() <= 6, (case["name"], off.max())
+        assert off.mean() < 0.6, case["name"]
     case = found["difference"]["rect"]
     left, bottom, right, top = (round(edge) for edge in case["rect"])
     black, scene = (
@@ -237,6 +239,15 @@ def test_live_picture_lies_on_the_camera_frame(installed, tmp_path):
     )
     assert scene.std() > 5
     assert np.abs(black - scene).max() <= 3, "what differs from black is the viewport itself"
+
+
+def test_live_picture_costs_little(installed, tmp_path):
+    """The add-on's share of a redraw with 832x480 pictures: out/window/overlay.json."""
+    found = run_in_window(installed("window"), "window_overlay.py", tmp_path, "bench", folder=tmp_path)
+    (OUT / "overlay.json").write_text(json.dumps(found, indent=1))
+    played = found["playback"]
+    assert played["draws"] > 50
+    assert played["draw_ms_50_99_100"][1] < 8.0, found
 
 
 def _screen(name: str) -> np.ndarray:
@@ -264,7 +275,7 @@ def _check_edges(case: dict, without: np.ndarray, with_it: np.ndarray, axis: int
     begin, end = (math.floor(case["visible"][axis]), math.ceil(case["visible"][2 + axis]))
     middle = (across, up)[axis]
     is_picture = np.abs(after.astype(int) - before).max(axis=1) > 12
-    is_scene = before.max(axis=1) > 12  # The passepartout is black.
+    is_scene = before.max(axis=1) > 0  # The passepartout is black.
     first, last = np.flatnonzero(is_picture[begin:end])[[0, -1]] + begin
     inner, outer = _run(is_scene, middle, begin, end)
     if low > begin + 3:

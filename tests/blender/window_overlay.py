@@ -8,6 +8,7 @@ import os
 import time
 
 import bpy
+import gpu
 import numpy as np
 import window
 from door import arguments, part
@@ -21,15 +22,17 @@ class StandInSource:
     def __init__(self):
         self.kind, self.size, self.stale, self.states_of = "checker", GENERATED, False, {}
         self._made = {}
+        self.turn, self.turning = 0, False
 
     def shown(self, scene, frame):
         key = self.kind, self.size, frame if self.kind == "played" else 0
+        self.turn += self.turning
         if key not in self._made:
             self._made[key] = getattr(self, self.kind)(*self.size)
         badge = part("inspatio_blender.live.badge")
         state = "Generating" if self.stale else "Generated"
         return part("inspatio_blender.live.source").Shown(
-            self._made[key], (*key, self.stale), self.stale, badge.words(frame, state, 23.9, 0.87)
+            self._made[key], (*key, self.stale, self.turn), self.stale, badge.words(frame, state, 23.9, 0.87)
         )
 
     def states(self, scene):
@@ -267,17 +270,17 @@ def looks(scene, camera, source):
     ):
         for key, value in values.items():
             setattr(look, key, value)
-        yield 0.5
+        yield 2.0 if name == "difference" else 0.5
         yield from window.ask(f"shot overlay_look_{name}")
     # The difference of a black picture is the viewport itself.
     source.kind = "black"
     look.show_badge = False
     camera.data.passepartout_alpha = 1.0
-    yield 0.5
+    yield 2.0
     found["rect"] = told("black", region, area, rect_of(scene, area, region, space.region_3d, camera))
     yield from window.ask("shot overlay_difference_black")
     look.opacity = 0.0
-    yield 0.3
+    yield 2.0
     yield from window.ask("shot overlay_difference_none")
     look.opacity, look.mix, look.show_badge, source.kind = 1.0, "NORMAL", True, "street"
     look.place = "UNDER"
@@ -338,6 +341,51 @@ def redraw_ms(times=12):
     return round(float(np.median(taken)), 2)
 
 
+def handing_over(picture, times=20):
+    """Ways to bring a picture to the GPU, each in ms: the least and the middle of `times`, taken in turns."""
+    height, width = picture.shape[:2]
+    pictures = part("inspatio_blender.live.pictures")
+    packed = np.full((height, width, 4), pictures.COMMON, np.uint8)
+    floats = np.ones((height, width, 4), np.float32)
+
+    def hand_over(values, form):
+        return gpu.types.GPUTexture(
+            (width, height), format=form, data=gpu.types.Buffer("FLOAT", values.size, values)
+        )
+
+    def as_floats():
+        for channel in range(3):
+            np.divide(picture[..., channel], np.float32(255), out=floats[..., channel])
+        return floats.reshape(-1)
+
+    def as_bytes():
+        pictures.pack(picture, packed)
+        return packed.reshape(-1).view(np.float32)
+
+    ways = {
+        "four floats": lambda: hand_over(as_floats(), "RGBA32F"),
+        "four floats, kept as bytes": lambda: hand_over(as_floats(), "RGBA8"),
+        "four halves": lambda: hand_over(as_floats(), "RGBA16F"),
+        "packed": lambda: hand_over(as_bytes(), "R32F"),
+        "packing alone": as_bytes,
+    }
+    taken = {name: [] for name in ways}
+
+    def draw():
+        if len(taken["packed"]) < times:
+            for name, way in ways.items():
+                began = time.perf_counter()
+                way()
+                taken[name].append(1000 * (time.perf_counter() - began))
+
+    handler = bpy.types.SpaceView3D.draw_handler_add(draw, (), "WINDOW", "POST_PIXEL")
+    while len(taken["packed"]) < times:
+        window.viewport()["area"].tag_redraw()
+        yield 0.05
+    bpy.types.SpaceView3D.draw_handler_remove(handler, "WINDOW")
+    return {name: [round(min(ms), 2), round(float(np.median(ms)), 2)] for name, ms in taken.items()}
+
+
 def bench(scene, camera, overlay_of, source):
     """The times of one 832x480 picture after another."""
     plain(scene, camera)
@@ -353,8 +401,12 @@ def bench(scene, camera, overlay_of, source):
         overlay = overlay_of(source)
         redraw_ms(2)
         rounds["with"].append(redraw_ms())
+        source.turning = True
+        rounds["with_new"].append(redraw_ms())
+        source.turning = False
         overlay.free()
         yield 0.1
+    found["handing_over_ms"] = yield from handing_over(source.noise(*GENERATED))
     found["redraw_ms"] = {name: min(values) for name, values in rounds.items() if values}
     overlay = overlay_of(source)
     scene.frame_start, scene.frame_end = 1, 48
