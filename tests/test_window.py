@@ -239,6 +239,11 @@ def test_live_picture_lies_on_the_camera_frame(installed, tmp_path):
     )
     assert scene.std() > 5
     assert np.abs(black - scene).max() <= 3, "what differs from black is the viewport itself"
+    for case in found["difference"]["two"]:
+        left, bottom, right, top = (round(edge) for edge in case["rect"])
+        assert _is_checker(_screen("overlay_two")[-top:-bottom, left:right]) > 0.6, case["name"]
+    render = cv2.imread(str(tmp_path / "viewport_render.png"))
+    assert render is not None and _is_checker(render) == 0, "a viewport render holds nothing of the preview"
 
 
 def test_live_picture_costs_little(installed, tmp_path):
@@ -248,6 +253,11 @@ def test_live_picture_costs_little(installed, tmp_path):
     played = found["playback"]
     assert played["draws"] > 50
     assert played["draw_ms_50_99_100"][1] < 8.0, found
+
+
+def _is_checker(picture: np.ndarray) -> float:
+    """The share of a picture that is as colourful as the stand-in's checkers."""
+    return float((np.ptp(picture.astype(int), axis=2) > 130).mean())
 
 
 def _screen(name: str) -> np.ndarray:

@@ -293,6 +293,23 @@ def looks(scene, camera, source):
     yield 0.5
     yield from window.ask("shot overlay_look_stale")
     source.stale = False
+    # Two viewports side by side, each with the same picture; and a viewport render, which has none.
+    source.kind = "checker"
+    screen = view()[0].screen
+    before = set(screen.areas)
+    with bpy.context.temp_override(**window.viewport()):
+        bpy.ops.screen.area_split(direction="VERTICAL", factor=0.5)
+    other = next(area for area in screen.areas if area not in before)
+    yield 1.0
+    found["two"] = []
+    for name, area in (("one", view()[1]), ("other", other)):
+        region = next(region for region in area.regions if region.type == "WINDOW")
+        found["two"].append(told(name, region, area, rect_of(scene, area, region, region.data, camera)))
+    yield from window.ask("shot overlay_two")
+    scene.render.filepath = os.path.join(arguments()[0], "viewport_render.png")
+    with bpy.context.temp_override(**window.viewport()):
+        bpy.ops.render.opengl(write_still=True, view_context=True)
+    yield 0.5
     return found
 
 
