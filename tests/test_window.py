@@ -283,23 +283,15 @@ def _check_edges(case: dict, without: np.ndarray, with_it: np.ndarray, axis: int
     )
     low, high = case["rect"][axis], case["rect"][2 + axis]
     begin, end = (math.floor(case["visible"][axis]), math.ceil(case["visible"][2 + axis]))
-    middle = (across, up)[axis]
     is_picture = np.abs(after.astype(int) - before).max(axis=1) > 12
     is_scene = before.max(axis=1) > 0  # The passepartout is black.
     first, last = np.flatnonzero(is_picture[begin:end])[[0, -1]] + begin
-    inner, outer = _run(is_scene, middle, begin, end)
-    if low > begin + 3:
+    begin, end = begin + 3, end - 3  # Without the region's own edge.
+    inner, outer = np.flatnonzero(is_scene[begin:end])[[0, -1]] + begin
+    if low > begin + 2:
         assert abs(first - low) <= 1, (case["name"], axis, first, low)
         # Blender's own frame is a pixel or two wider than what is rendered, so that it does not hide it.
         assert -1 <= first - inner <= 3, (case["name"], axis, first, inner)
-    if high < end - 3:
+    if high < end - 2:
         assert abs(last + 1 - high) <= 1, (case["name"], axis, last, high)
         assert -1 <= outer - last <= 3, (case["name"], axis, last, outer)
-
-
-def _run(where: np.ndarray, middle: int, begin: int, end: int) -> tuple[int, int]:
-    """The first and last of the pixels around `middle` that are true one after another, within `begin` to `end`."""
-    no = np.flatnonzero(~where)
-    return max(no[no < middle].max(initial=-1) + 1, begin), min(
-        no[no > middle].min(initial=len(where)) - 1, end - 1
-    )
