@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -373,12 +375,12 @@ def test_what_the_store_let_go_comes_back_where_the_playhead_stands_and_only_the
     plan = Plan(store, shot(60))
     backend = FakeBackend(plan)
     backend.run()
-    store.drop([20.0, 21.0, 22.0, 50.0])
+    store.drop([19.0, 20.0, 21.0, 50.0])
     assert plan.next() is None
-    plan.set_playhead(20, False)
+    plan.set_playhead(19, False)
     assert backend.run() == 1
-    assert all(store.holds(frame) for frame in (20, 21, 22))
-    store.drop([20.0])  # It cannot be held: asked for once, not for ever.
+    assert all(store.holds(frame) for frame in (19, 20, 21))
+    store.drop([19.0])  # It cannot be held: asked for once, not for ever.
     assert plan.next() is None
 
 
@@ -389,18 +391,21 @@ def test_closed_or_empty_it_orders_nothing(store: Store) -> None:
     plan.close()
     assert plan.next() is None
     assert plan.done(order, [0.5] * 9, [np.zeros((SIZE, SIZE, 3), np.uint8)] * 9) == 0
-    plan.wait()
+    assert plan.closed
 
 
 def test_a_change_is_noticed_by_who_waits(store: Store) -> None:
     plan = Plan(store, shot(9))
     FakeBackend(plan).run()
-    plan.wait(0.0)
-    assert not plan._changed.is_set()
+    before = plan.changes
     plan.set_cameras(plan.cameras)
-    assert not plan._changed.is_set(), "nothing has changed"
-    plan.set_cameras(changed(plan.cameras, 0, 0, 1.0))
-    assert plan._changed.is_set()
+    assert plan.changes == before, "nothing has changed"
+    began = time.monotonic()
+    plan.wait(before, 0.05)
+    assert time.monotonic() - began >= 0.05
+    threading.Timer(0.05, lambda: plan.set_cameras(changed(plan.cameras, 0, 0, 1.0))).start()
+    plan.wait(before)
+    assert plan.next() is not None
 
 
 def test_every_number_of_a_camera_counts(store: Store) -> None:

@@ -6,6 +6,7 @@ Pictures of the screen go to out/window, the tick times to out/window/ticks.json
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import time
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 from movies import write_movie
 from references import move, write_reference
@@ -211,3 +213,85 @@ def test_remember(installed, tmp_path):
         installed("window"), "window_remember.py", tmp_path, folder=tmp_path, INSPATIO_PYTHON=sys.executable
     )
     assert found == {"remember": True, "frames": 21}
+
+
+def test_live_picture_lies_on_the_camera_frame(installed, tmp_path):
+    """Stand-in pictures: where they lie is compared with Blender's own frame, their codes with the screen's."""
+    found = run_in_window(installed("window"), "window_overlay.py", tmp_path, "look", folder=tmp_path)
+    assert not found["failure"]
+    for case in found["frames"]:
+        without, with_it = (_screen(f"overlay_{case['name']}_{which}") for which in ("without", "with"))
+        for axis in (0, 1):
+            _check_edges(case, without, with_it, axis)
+    noise = np.load(tmp_path / "noise.npy").astype(int)
+    for case in found["codes"]:
+        shown = _inside(_screen(f"overlay_codes_{case['name']}"), case["rect"], noise.shape)
+        off = np.abs(shown - noise)
+        # Software OpenGL takes powers roughly; beyond SOLID Blender dithers.
+        most = 1 if case["name"].endswith("SOLID") else 2
+        assert off[noise >= 16].max() <= most and off.max() <= 6, (case["name"], off.max())
+        assert off.mean() < 0.6, case["name"]
+    case = found["difference"]["rect"]
+    left, bottom, right, top = (round(edge) for edge in case["rect"])
+    black, scene = (
+        _screen(f"overlay_difference_{name}")[-top + 3 : -bottom - 3, left + 3 : right - 3].astype(int)
+        for name in ("black", "none")
+    )
+    assert scene.std() > 5
+    assert np.abs(black - scene).max() <= 3, "what differs from black is the viewport itself"
+    for case in found["difference"]["two"]:
+        left, bottom, right, top = (round(edge) for edge in case["rect"])
+        assert _is_checker(_screen("overlay_two")[-top:-bottom, left:right]) > 0.6, case["name"]
+    render = cv2.imread(str(tmp_path / "viewport_render.png"))
+    assert render is not None and _is_checker(render) == 0, "a viewport render holds nothing of the preview"
+
+
+def test_live_picture_costs_little(installed, tmp_path):
+    """The add-on's share of a redraw with 832x480 pictures: out/window/overlay.json."""
+    found = run_in_window(installed("window"), "window_overlay.py", tmp_path, "bench", folder=tmp_path)
+    (OUT / "overlay.json").write_text(json.dumps(found, indent=1))
+    played = found["playback"]
+    assert played["draws"] > 50
+    assert played["draw_ms_50_99_100"][1] < 8.0, found
+
+
+def _is_checker(picture: np.ndarray) -> float:
+    """The share of a picture that is as colourful as the stand-in's checkers."""
+    return float((np.ptp(picture.astype(int), axis=2) > 130).mean())
+
+
+def _screen(name: str) -> np.ndarray:
+    """A picture of the screen, RGB."""
+    picture = cv2.imread(str(OUT / f"{name}.png"))
+    assert picture is not None, name
+    return picture[..., ::-1]
+
+
+def _inside(screen: np.ndarray, rect: list[float], shape: tuple[int, ...]) -> np.ndarray:
+    """What is on the screen where a picture of `shape` lies: at the whole pixel next to the corner of `rect`."""
+    left, bottom = (math.floor(edge + 0.5) for edge in rect[:2])
+    row = len(screen) - bottom - shape[0]
+    return screen[row : row + shape[0], left : left + shape[1]].astype(int)
+
+
+def _check_edges(case: dict, without: np.ndarray, with_it: np.ndarray, axis: int) -> None:
+    """Along a line through the frame: its edges are where they were told, to a pixel, and where Blender's own are."""
+    across, up = (int(at) for at in case["along"])
+    before, after = (
+        picture[len(picture) - 1 - up] if axis == 0 else picture[::-1, across]
+        for picture in (without, with_it)
+    )
+    low, high = case["rect"][axis], case["rect"][2 + axis]
+    begin, end = (math.floor(case["visible"][axis]), math.ceil(case["visible"][2 + axis]))
+    is_picture = np.abs(after.astype(int) - before).max(axis=1) > 12
+    is_scene = before.max(axis=1) > 0  # The passepartout is black.
+    first, last = np.flatnonzero(is_picture[begin:end])[[0, -1]] + begin
+    begin, end = begin + 3, end - 3  # Without the region's own edge.
+    inner, outer = np.flatnonzero(is_scene[begin:end])[[0, -1]] + begin
+    if low > begin + 2:
+        assert abs(first - low) <= 1, (case["name"], axis, first, low)
+        # Blender's own frame is a pixel or two wider than what is rendered, so that it does not hide it.
+        assert -1 <= first - inner <= 3, (case["name"], axis, first, inner)
+    if high < end - 2:
+        assert abs(last + 1 - high) <= 1, (case["name"], axis, last, high)
+        assert -1 <= outer - last <= 3, (case["name"], axis, last, outer)

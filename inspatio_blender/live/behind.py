@@ -18,19 +18,25 @@ class Behind:
         """The whole region of `context`, display-referred, first row at the bottom."""
         region, rv3d = context.region, context.region_data
         size = region.width, region.height
-        if self._offscreen is None or (self._offscreen.width, self._offscreen.height) != size:
-            self.free()
-            self._offscreen = gpu.types.GPUOffScreen(*size, format="RGBA8")
-        self._offscreen.draw_view3d(
-            context.scene,
-            context.view_layer,
-            context.space_data,
-            region,
-            rv3d.view_matrix,
-            rv3d.window_matrix,
-            do_color_management=True,
-            draw_background=True,
-        )
+        # Both making the texture and drawing into it leave Blender with another target, and with other matrices.
+        with (
+            gpu.state.active_framebuffer_get().bind(),
+            gpu.matrix.push_pop(),
+            gpu.matrix.push_pop_projection(),
+        ):
+            if self._offscreen is None or (self._offscreen.width, self._offscreen.height) != size:
+                self.free()
+                self._offscreen = gpu.types.GPUOffScreen(*size, format="RGBA8")
+            self._offscreen.draw_view3d(
+                context.scene,
+                context.view_layer,
+                context.space_data,
+                region,
+                rv3d.view_matrix,
+                rv3d.window_matrix,
+                do_color_management=True,
+                draw_background=True,
+            )
         return self._offscreen.texture_color
 
     def free(self) -> None:

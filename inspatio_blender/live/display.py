@@ -4,8 +4,8 @@ Blender keeps overlays in a texture of sRGB bytes and shows them, past the scene
 
     shown = 255 * linear^(1 / 2.2)
 
-so what is drawn is rounded to the 256 linear values of sRGB, which between them can show most codes, but not all: from 12
-on one is off by 1 at most, below by up to 3, where the first steps of sRGB are coarser than those of the power.
+so what is drawn is rounded to the 256 linear values of sRGB. Those can show 246 of the 256 codes; 2, 3 and 4 are off by
+2 or 3, where the first steps of sRGB are coarser than those of the power, and seven others by 1.
 """
 
 import numpy as np

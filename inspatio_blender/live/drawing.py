@@ -1,11 +1,10 @@
 """The shader that draws a picture onto a rectangle of a region. Main thread only, in a draw handler."""
 
 import gpu
-import numpy as np
 from gpu_extras.batch import batch_for_shader
 
 from .display import linear_of_codes
-from .frame_plane import Rect
+from .frame_plane import Rect, on_pixels
 
 STALE = 0.3
 """What is left of the light of a picture that is out of date."""
@@ -95,7 +94,7 @@ class Drawing:
         rect: Rect,
         region: tuple[int, int],
         *,
-        under: bool = False,
+        depth: str = "NONE",
         opacity: float = 1.0,
         stale: bool = False,
         share: float = 1.0,
@@ -103,8 +102,9 @@ class Drawing:
     ) -> None:
         """Draw a picture of `Pictures` onto `rect` of a region of `region` pixels.
 
-        `under`: only where there is no object. `share` of its width is drawn, from the left. `against`: how far it is
-        from this picture of the whole region instead. A picture that is shown pixel by pixel comes out code by code.
+        `depth`: "LESS_EQUAL" only where there is no object, "GREATER" only where there is one. `share` of its width is
+        drawn, from the left. `against`: how far it is from this picture of the whole region instead. A picture that is
+        shown pixel by pixel comes out code by code.
         """
         rect, exactly = on_pixels(rect, texture.width, texture.height)
         shader = self._shader
@@ -119,7 +119,7 @@ class Drawing:
         shader.uniform_sampler("picture", texture)
         shader.uniform_sampler("lights", self._lights)
         shader.uniform_sampler("scene", against or self._lights)
-        gpu.state.depth_test_set("LESS_EQUAL" if under else "NONE")
+        gpu.state.depth_test_set(depth)
         gpu.state.depth_mask_set(False)
         gpu.state.blend_set("ALPHA_PREMULT")
         try:
@@ -127,12 +127,3 @@ class Drawing:
         finally:
             gpu.state.blend_set("NONE")
             gpu.state.depth_test_set("NONE")
-
-
-def on_pixels(rect: Rect, width: int, height: int) -> tuple[Rect, bool]:
-    """`rect` moved onto whole pixels where it is as large as a picture of `width` x `height`, and whether it is."""
-    across, up = rect[2] - rect[0], rect[3] - rect[1]
-    if abs(across - width) >= 0.5 or abs(up - height) >= 0.5:
-        return rect, False
-    left, bottom = float(np.floor(rect[0] + 0.5)), float(np.floor(rect[1] + 0.5))
-    return (left, bottom, left + width, bottom + height), True

@@ -100,7 +100,7 @@ class Flight(Source):
             self._samples.append(Sample(time_s, intrinsics, world_to_camera, reference_time))
             while len(self._samples) > 2 and self._samples[1].seconds < time_s - self._kept_seconds:
                 self._samples.popleft()
-            self._changed.set()
+            self.wake()
 
     def begin_recording(self) -> None:
         """Record from now on."""
@@ -132,7 +132,6 @@ class Flight(Source):
 
     def next(self) -> Order | None:
         with self._lock:
-            self._changed.clear()
             if self._closed or not self._samples:
                 return None
             last = self._samples[-1].seconds
@@ -185,7 +184,7 @@ class Flight(Source):
         with self._lock:
             self._in_flight = None
             self._unsure = True
-            self._changed.set()
+            self.wake()
 
     def rewound(self, order: Order, block: int) -> bool:
         with self._lock:
@@ -209,7 +208,7 @@ class Flight(Source):
         self._block, self._unsure, self._end = 0, False, None
         while len(self._samples) > 1 and self._samples[1].seconds <= self._samples[-1].seconds - self._span:
             self._samples.popleft()
-        self._changed.set()
+        self.wake()
 
     def _drop_old(self, before: float) -> None:
         needed = min((recording.seconds[0] for recording in self._recordings), default=math.inf)

@@ -5,6 +5,7 @@ view, the sensor's fit and the shift in it; the camera says which directions its
 together, instead of following how Blender makes the first from the second.
 """
 
+import math
 from collections.abc import Sequence
 
 Rect = tuple[float, float, float, float]
@@ -44,3 +45,12 @@ def rect_of_plane(plane: Rect, window_matrix: Sequence[Sequence[float]], width: 
         return (across / w + 1) / 2 * width, (up / w + 1) / 2 * height
 
     return (*seen(*plane[:2]), *seen(*plane[2:]))
+
+
+def on_pixels(rect: Rect, width: int, height: int) -> tuple[Rect, bool]:
+    """`rect` moved onto whole pixels where it is as large as a picture of `width` x `height`, and whether it is."""
+    across, up = rect[2] - rect[0], rect[3] - rect[1]
+    if abs(across - width) >= 0.5 or abs(up - height) >= 0.5:
+        return rect, False
+    left, bottom = float(math.floor(rect[0] + 0.5)), float(math.floor(rect[1] + 0.5))
+    return (left, bottom, left + width, bottom + height), True

@@ -21,16 +21,20 @@ def frame_rect(
         return None
     if camera.type != "CAMERA" or looked_through.original != camera.original:
         return None
+    return rect_of_plane(plane_of(scene, camera), rv3d.window_matrix, region.width, region.height)
+
+
+def plane_of(scene: bpy.types.Scene, camera: bpy.types.Object) -> Rect:
+    """Where the frame of `camera` ends, on the plane one unit before it."""
     data, render = camera.data, scene.render
     if data.type == "ORTHO":
         sensor, lens = (data.sensor_fit, data.ortho_scale, data.ortho_scale), 1.0
     else:
         sensor, lens = (data.sensor_fit, data.sensor_width, data.sensor_height), data.lens
-    plane = frame_plane(
+    return frame_plane(
         render.resolution_x * render.pixel_aspect_x,
         render.resolution_y * render.pixel_aspect_y,
         sensor,
         (data.shift_x, data.shift_y),
         lens,
     )
-    return rect_of_plane(plane, rv3d.window_matrix, region.width, region.height)

@@ -3,37 +3,22 @@
 Main thread only.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import bpy
 import gpu
 
 from .badge import fill
-from .source import State
+from .states import State, runs
 
 NUMBERS = 23
 """Height of the numbers at the top, in pixels of an unscaled interface."""
 HEIGHT = 4
 COLOURS = {
-    None: (0.0, 0.0, 0.0, 0.35),
+    None: (1.0, 1.0, 1.0, 0.12),
     "fresh": (0.33, 0.60, 0.88, 1.0),
     "stale": (0.90, 0.60, 0.20, 1.0),
 }
-
-Run = tuple[int, int, State | None]
-"""First and last frame, and what both and all between are."""
-
-
-def runs(frames: Sequence[int], states: Mapping[int, State]) -> list[Run]:
-    """`frames`, which rise, as runs of one state; a frame without one is missing."""
-    found: list[Run] = []
-    for frame in frames:
-        state = states.get(frame)
-        if found and found[-1][1] == frame - 1 and found[-1][2] == state:
-            found[-1] = (found[-1][0], frame, state)
-        else:
-            found.append((frame, frame, state))
-    return found
 
 
 def draw(context: bpy.types.Context, states: Mapping[int, State]) -> None:

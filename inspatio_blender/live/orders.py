@@ -64,14 +64,21 @@ class Source:
         self.store = store
         self.origin: Origin | None = None
         """What the pictures come from; None until the first take is open."""
+        self.changes = 0
+        """Grows whenever `next` may answer something else."""
         self.blocks_generated = 0
         """Blocks that gave frames."""
         self.blocks_replayed = 0
         """Blocks generated again for the state after them alone, since it was lost."""
         self._lock = threading.Lock()
-        self._changed = threading.Event()
+        self._turn = threading.Condition()
         self._closed = False
         self._in_flight: Order | None = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether there will be no more orders."""
+        return self._closed
 
     @property
     def working(self) -> tuple[float, ...]:
@@ -107,13 +114,16 @@ class Source:
         """The take of a chain, or all of them, are gone from the backend; the pictures stay."""
         raise NotImplementedError
 
-    def wait(self, timeout: float | None = None) -> None:
-        """Wait until something has changed since the last `next`, at most `timeout` seconds."""
-        self._changed.wait(timeout)
+    def wait(self, since: int, timeout: float | None = None) -> None:
+        """Wait until `changes` is not `since` any more, at most `timeout` seconds."""
+        with self._turn:
+            self._turn.wait_for(lambda: self.changes != since, timeout)
 
     def wake(self) -> None:
-        """End a `wait`."""
-        self._changed.set()
+        """Say that something has changed."""
+        with self._turn:
+            self.changes += 1
+            self._turn.notify_all()
 
     def close(self) -> None:
         """There are no more orders from now on."""

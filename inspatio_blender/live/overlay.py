@@ -108,7 +108,7 @@ class Overlay:
         self._now = region.as_pointer(), shown, rect
         look = scene.inspatio.live_look
         if shown.array is not None and look.mix != "DIFFERENCE":
-            self._draw(shown, rect, region, look)
+            self._draw(context, shown, rect)
         self.draw_ms.append((time.perf_counter() - began) * 1000.0)
 
     def _draw_rest(self, context: bpy.types.Context) -> None:
@@ -119,14 +119,16 @@ class Overlay:
         _, shown, rect = self._now
         look = context.scene.inspatio.live_look
         if shown.array is not None and look.mix == "DIFFERENCE":
-            self._draw(shown, rect, region, look, self._behind.texture(context))
+            self._draw(context, shown, rect, self._behind.texture(context))
         elif shown.array is not None and look.mix == "WIPE":
             self._draw_line(rect, look.wipe)
         if look.show_badge and shown.badge and context.space_data.overlay.show_overlays:
             badge.draw(shown.badge, shown.stale, rect, badge.visible_part(context.area, region))
         self.draw_ms[-1] += (time.perf_counter() - began) * 1000.0
 
-    def _draw(self, shown: Shown, rect: Rect, region, look, against=None) -> None:
+    def _draw(self, context: bpy.types.Context, shown: Shown, rect: Rect, against=None) -> None:
+        region, shading = context.region, context.space_data.shading
+        look = context.scene.inspatio.live_look
         is_new = not self._pictures.has(shown.key)
         began = time.perf_counter()
         texture = self._pictures.texture(shown.key, shown.array)
@@ -134,16 +136,22 @@ class Overlay:
             self.upload_ms.append((time.perf_counter() - began) * 1000.0)
         if self._drawing is None:
             self._drawing = Drawing()
-        self._drawing.draw(
-            texture,
-            rect,
-            (region.width, region.height),
-            under=look.place == "UNDER" and against is None,
-            opacity=look.opacity,
-            stale=shown.stale and look.dim_stale,
-            share=look.wipe if look.mix == "WIPE" else 1.0,
-            against=against,
-        )
+        passes = [("NONE", look.opacity)]
+        if look.place == "UNDER" and against is None:
+            passes = [("LESS_EQUAL", look.opacity)]
+            if shading.type == "SOLID" and shading.show_xray:
+                passes.append(("GREATER", look.opacity * (1.0 - shading.xray_alpha)))
+        for depth, opacity in passes:
+            self._drawing.draw(
+                texture,
+                rect,
+                (region.width, region.height),
+                depth=depth,
+                opacity=opacity,
+                stale=shown.stale and look.dim_stale,
+                share=look.wipe if look.mix == "WIPE" else 1.0,
+                against=against,
+            )
 
     def _draw_line(self, rect: Rect, wipe: float) -> None:
         left, bottom, right, top = rect

@@ -95,7 +95,7 @@ class Plan(Source):
         with self._lock:
             if cameras.frames != self._cameras.frames:
                 self._reset(cameras)
-                self._changed.set()
+                self.wake()
                 return self._in_flight is not None
             before, self._cameras = self._cameras, cameras
             changed = False
@@ -108,7 +108,7 @@ class Plan(Source):
                 for index, owner in enumerate(self._owners):
                     self._fresh[index] = owner is not None and self._is_current(owner)
                 self._tell_stale()
-                self._changed.set()
+                self.wake()
             return changed and self._stale_in_flight()
 
     def set_playhead(self, frame: float, playing: bool) -> None:
@@ -158,7 +158,6 @@ class Plan(Source):
 
     def next(self) -> Order | None:
         with self._lock:
-            self._changed.clear()
             if self._closed:
                 return None
             self._forget_what_is_gone()
@@ -200,7 +199,7 @@ class Plan(Source):
             chain = self._chains.get(order.chain)
             if chain is not None:
                 chain.unsure = True
-            self._changed.set()
+            self.wake()
 
     def rewound(self, order: Order, block: int) -> bool:
         with self._lock:
@@ -218,7 +217,7 @@ class Plan(Source):
             for known in self._chains.values():
                 if chain in (None, known.id):
                     known.stands, known.unsure = None, False
-            self._changed.set()
+            self.wake()
 
     # With the lock held:
 

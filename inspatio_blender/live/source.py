@@ -2,10 +2,12 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import bpy
 import numpy as np
+
+from .states import State
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,9 +21,6 @@ class Shown:
     stale: bool = False
     badge: tuple[str, ...] = ()
     """Short texts; `badge.words` makes them."""
-
-
-State = Literal["fresh", "stale"]
 
 
 class Source(Protocol):

@@ -302,16 +302,26 @@ class Store:
                 return
             before = replace(entry)
         array = self._read_file(before)
+        while not self._take_up(frame, entry, array):
+            self._write_one()
+
+    def _take_up(self, frame: float, entry: _Entry, array: np.ndarray | None) -> bool:
+        """Hold a picture in memory that was read; False where one has to be written before there is room."""
         with self._lock:
-            if self._entries.get(frame) is not entry or entry.array is not None:
-                return
+            if self._closed or self._entries.get(frame) is not entry or entry.array is not None:
+                return True
             if array is None:
                 self._remove(frame)
             else:
+                while self._memory + entry.bytes > self._memory_bytes and self._evict():
+                    pass
+                if self._memory + entry.bytes > self._memory_bytes and self._next_to_write() is not None:
+                    return False
                 self._fit(entry.bytes)
                 entry.array = array
                 self._memory += entry.bytes
             self.changes += 1
+            return True
 
     def _write_one(self) -> None:
         with self._lock:

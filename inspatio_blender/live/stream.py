@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 MAX_LOSSES = 3
 """How often in a row the backend may be lost, without a block in between, before the preview gives up."""
+DYING_S = 2.0
+"""How long a process may take to be gone after its connections are."""
 
 
 class Stream:
@@ -41,13 +43,19 @@ class Stream:
         self._losses = 0
 
     def run(self) -> None:
-        """Generate without end. Raises Interrupted when cancelled, the error where the preview is refused."""
+        """Generate until the source is closed.
+
+        Raises Interrupted when the job is cancelled, the error where it is refused.
+        """
         self._source.lost()
         try:
-            while True:
+            while not self._source.closed:
+                since = (
+                    self._source.changes
+                )  # Before the looks at what there is to do: nothing slips between.
                 self._give_way()
                 try:
-                    self._do_next()
+                    self._do_next(since)
                 except Interrupted:
                     continue  # A block, not the job: giving way says which.
                 except BackendError as error:
@@ -80,7 +88,7 @@ class Stream:
             log.info("the preview's state cannot be kept: %s", error)
             return None
 
-    def _do_next(self) -> None:
+    def _do_next(self, since: int) -> None:
         client = self._link.connect(self._job, by_hand=self._connected)
         self._connected = True
         if not self._digest:
@@ -88,7 +96,7 @@ class Stream:
         began = time.monotonic()
         order = self._source.next()
         if order is None:
-            self._source.wait()
+            self._source.wait(since)
             return
         try:
             self._carry_out(client, order, began)
@@ -130,7 +138,10 @@ class Stream:
         self._digest = ""
         self._takes.clear()
         self._source.lost()
-        if isinstance(error, ConnectionLost) or error.status == 503:
-            backend = self._link.backend
-            why = (backend.failure if backend is not None else "") or "The backend does not answer."
+        backend = self._link.backend
+        if backend is not None and (isinstance(error, ConnectionLost) or error.status == 503):
+            until = time.monotonic() + DYING_S
+            while backend.running and time.monotonic() < until and not self._job.cancelled.wait(0.02):
+                pass
+            why = backend.failure or "The backend does not answer."
             self._tell(PreviewPaused(self._job.id, f"{why} It is started again"))
