@@ -13,7 +13,7 @@ import pytest
 import torch
 from fake_device import FakeCard
 from fakes import FakeState, small_presets
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from references import move, write_reference
 from small_released import PRESET, small_presets_of, small_released
@@ -98,6 +98,7 @@ def test_only_what_stays_is_moved_to_the_hosts_memory() -> None:
     assert 5 not in past.blocks and 5 not in moved
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["keep", "back"]), st.integers(1, 60)), max_size=80)
 )
