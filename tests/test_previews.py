@@ -23,6 +23,7 @@ from inspatio_addon.inspatio_blender.client import (
     Interrupted,
     PreviewBlock,
 )
+from painting_backend import PaintingSession
 from references import move, write_reference
 from serving import HEIGHT, TOKEN, WIDTH, Server
 
@@ -192,6 +193,27 @@ def test_a_preview_goes_on_from_a_takes_snapshot_and_can_be_rewound_from_there(
     assert backend.service.rewind(second, 3) == 3
     assert backend.service.rewind(second, 2) == 0
     assert np.array_equal(backend.preview(second, 0), whole[0])
+
+
+def test_the_painting_stand_in_can_be_previewed_too(
+    presets: Presets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tests of the add-on stand on it: it takes its time, is interrupted within a step, and paints the same again."""
+    backend = InProcess(presets, tmp_path, session=PaintingSession)
+    take = backend.open()
+    frames = [backend.preview(take, block) for block in range(3)]
+    assert backend.service.rewind(take, 1) == 1
+    monkeypatch.setenv("INSPATIO_PAINT_SECONDS", "20")
+    cancelled = threading.Event()
+    threading.Timer(0.3, cancelled.set).start()
+    began = time.monotonic()
+    with pytest.raises(ServiceError, match="cancelled"):
+        backend.service.generate(take, 1, CAMERAS.block(1), cancelled)
+    assert 0.2 < time.monotonic() - began < 5
+    monkeypatch.setenv("INSPATIO_PAINT_SECONDS", "0")
+    assert backend.service.rewind(take, 1) == 1
+    assert np.array_equal(backend.preview(take, 1), frames[1])
+    assert not np.array_equal(frames[2], frames[1])
 
 
 @pytest.fixture(scope="module")

@@ -21,8 +21,11 @@ import numpy as np
 
 from backend.bench import pose, room, room_cameras, started_backend
 from backend.pictures import encode_png
+from backend.presets import Presets
 from backend.protocol.files import Reference, View
 from backend.protocol.references import reference_digest
+from backend.session import Session
+from backend.world import load_world
 from tests import conftest  # noqa: F401  (makes the add-on importable)
 
 from inspatio_addon.inspatio_blender.client import Client, Interrupted  # isort: skip
@@ -67,6 +70,7 @@ def measure(client: Client, folder: Path, width: int, height: int, blocks: int, 
     waits = [
         _interrupted(client, preview, cameras.block(1), seconds[-1] * (n + 0.5) / times) for n in range(times)
     ]
+    loads = _loads(folder, width, height, state or b"")
     return {
         "frames_mb": round(12 * width * height * 3 / 1e6, 1),
         "block_s": round(min(seconds[1:] or seconds), 2),
@@ -75,10 +79,20 @@ def measure(client: Client, folder: Path, width: int, height: int, blocks: int, 
         "beside_a_previews_block_ms": round(min(beside["preview"]), 1),
         "rewind_ms": [round(found, 1) for found in sorted(rewinds)],
         "status_ms": round(median(asked), 1),
+        "load_ms": round(median(loads), 3),
         "ready_after_interrupt_ms": [round(found) for found in sorted(waits)],
         "snapshot_mb": round(len(state or b"") / 1e6, 2),
         "peak_mb": max(peaks),
     }
+
+
+def _loads(folder: Path, width: int, height: int, snapshot: bytes) -> list[float]:
+    """Milliseconds that a session takes to go to a state, without HTTP."""
+    session = Session(Presets().load("tiny"), load_world(folder)[0], width, height, 1)
+    first = session.state
+    session.restore(snapshot)
+    states = [session.state, first]
+    return [_timed(session.go_to, states[number % 2])[1] for number in range(100)]
 
 
 def _interrupted(client: Client, preview: str, cameras: Any, after: float) -> float:
