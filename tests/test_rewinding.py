@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from fake_device import FakeCard
@@ -254,6 +255,20 @@ def test_the_state_of_tiny_at_832x480() -> None:
     state = State(1, latents, {"started": torch.tensor(True)}, {}, {"previous": latents[:, -1:]})
     session.go_to(state)
     assert session.state.host_bytes == latents.nbytes + 1 == 4_792_321
+
+
+def test_the_process_takes_no_more_than_the_room_and_a_block() -> None:
+    """A hundred states as those of `tiny` at 832x480, with room for sixteen: 480 MB would be all of them."""
+    process = psutil.Process()
+    room = Room(80_000_000)
+    past = Past(room, State())
+    before = highest = process.memory_info().rss
+    for block in range(1, 101):
+        latents = torch.full((1, 3, 64, 60, 104), float(block))
+        past.keep(State(block, latents, {"started": torch.tensor(True)}, {}, {"previous": latents[:, -1:]}))
+        highest = max(highest, process.memory_info().rss)
+    assert 75e6 < room.bytes <= 80e6
+    assert highest - before < 80e6 + 20e6
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
