@@ -149,7 +149,7 @@ class _Backend:
     """Just enough of a client: the add-on's own is not imported here."""
 
     def __init__(self, port: int, token: str) -> None:
-        self._port, self._token = port, token
+        self.port, self.token = port, token
 
     def put_reference(self, digest: str, folder: Path) -> None:
         _, chunks = reference_body(folder)
@@ -177,9 +177,9 @@ class _Backend:
         return _Block(frames, snapshot, header["coverage"], header["milliseconds"], header["peak_mb"])
 
     def _ask(self, method: str, path: str, body: bytes, kind: str) -> bytes:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port)
         headers = {
-            "Authorization": f"Bearer {self._token}",
+            "Authorization": f"Bearer {self.token}",
             protocol.PROTOCOL_HEADER: str(protocol.PROTOCOL_VERSION),
             "Content-Type": kind,
         }

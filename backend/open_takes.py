@@ -50,7 +50,7 @@ class Generating(Protocol):
 
 @dataclass(eq=False)
 class OpenTake:
-    """An open take. `past` where it is a preview; `cancelled` is the event of the call that holds it, if one does."""
+    """An open take. `past` where it is a preview; `calls` cancel the one that holds it, then those that wait."""
 
     session: Generating
     planned: Planned | None
@@ -58,7 +58,7 @@ class OpenTake:
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     snapshots: Snapshots = field(default_factory=Snapshots)
     used: float = field(default_factory=time.monotonic)
-    cancelled: threading.Event | None = None
+    calls: list[threading.Event] = field(default_factory=list)
 
 
 class OpenTakes:
@@ -78,7 +78,7 @@ class OpenTakes:
         """Open a take; the one that was longest idle is closed where there are too many."""
         with self._changed:
             if len(self._takes) >= MAX_TAKES:
-                idle = [kept for kept in self._takes.values() if kept.cancelled is None]
+                idle = [kept for kept in self._takes.values() if not kept.calls]
                 if not idle:
                     raise ServiceError(409, "busy", f"{MAX_TAKES} takes are being generated: wait for one.")
                 del self._takes[min(idle, key=lambda kept: kept.used).id]
@@ -95,8 +95,8 @@ class OpenTakes:
         """Close a take, and end what is done with it; False where there is none of this id."""
         with self._changed:
             take = self._takes.pop(take_id, None)
-            if take is not None and take.cancelled is not None:
-                take.cancelled.set()
+            for call in take.calls if take is not None else []:
+                call.set()
         return take is not None
 
     def close_all(self) -> None:
@@ -106,20 +106,22 @@ class OpenTakes:
 
     @contextmanager
     def held(self, take: OpenTake, cancelled: threading.Event, instead: bool = False) -> Iterator[None]:
-        """Be the only call that does something with this take. instead: of another that does, which is cancelled."""
+        """Be the only call that does something with this take. instead: of those before it, which are cancelled."""
         with self._changed:
-            while take.cancelled is not None:
-                if instead:
-                    take.cancelled.set()
-                self._wait(cancelled)
-            if take.id not in self._takes or cancelled.is_set():
-                raise cancelled_error()
-            take.cancelled = cancelled
+            if instead:
+                for call in take.calls:
+                    call.set()
+            take.calls.append(cancelled)
         try:
+            with self._changed:
+                while take.calls[0] is not cancelled:
+                    self._wait(cancelled)
+                if take.id not in self._takes or cancelled.is_set():
+                    raise cancelled_error()
             yield
         finally:
             with self._changed:
-                take.cancelled = None
+                take.calls.remove(cancelled)
                 take.used = time.monotonic()
                 self._changed.notify_all()
 
