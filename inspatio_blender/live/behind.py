@@ -7,7 +7,6 @@ their own. So the viewport is drawn once more, out of sight. Main thread only, i
 import bpy
 import gpu
 
-
 KEPT = 16
 """Viewports at once whose textures are kept: more than anybody looks at."""
 
