@@ -119,7 +119,11 @@ class Overlay:
         _, shown, rect = self._now
         look = context.scene.inspatio.live_look
         if shown.array is not None and look.mix == "DIFFERENCE":
-            self._draw(context, shown, rect, self._behind.texture(context))
+            behind = self._behind.texture(context)
+            if behind is None:  # While a viewport is drawn, it cannot be asked to be drawn again.
+                bpy.app.timers.register(self.tag_redraw)
+                return
+            self._draw(context, shown, rect, behind)
         elif shown.array is not None and look.mix == "WIPE":
             self._draw_line(rect, look.wipe)
         if look.show_badge and shown.badge and context.space_data.overlay.show_overlays:

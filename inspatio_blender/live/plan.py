@@ -86,19 +86,24 @@ class Plan(Source):
             self._reset(cameras)
         self.wake()
 
-    def set_cameras(self, cameras: Cameras) -> bool:
+    def set_cameras(self, cameras: Cameras, unknown: range = range(0)) -> bool:
         """The cameras of all frames of the shot, as they are now; whether the block in flight became stale.
 
         Frames from a chain's first changed block on are stale until they are generated again, or until their cameras
         are again those that they were generated with. Other frames than before: as `reset`.
+
+        unknown: indices of frames that are still being sampled, and have the cameras of before: no block with one of
+        them is ordered, so that what is known already can be generated meanwhile.
         """
         with self._lock:
             if cameras.frames != self._cameras.frames:
                 self._reset(cameras)
+                self._unknown = unknown
                 self.wake()
                 return self._in_flight is not None
             before, self._cameras = self._cameras, cameras
-            changed = False
+            changed = unknown != self._unknown
+            self._unknown = unknown
             for index in range(len(cameras)):
                 if _camera(cameras, index) != _camera(before, index):
                     self._digests[index] = _digest(cameras, index)
@@ -166,7 +171,10 @@ class Plan(Source):
                 target = self._fresh.find(0)
             if target < 0:
                 return None
-            self._in_flight = self._order(*self._choose(target))
+            chain, block = self._choose(target)
+            if self._is_unknown(chain, block):
+                return None
+            self._in_flight = self._order(chain, block)
             return self._in_flight
 
     def done(self, order: Order, coverage: Sequence[float], pictures: Sequence[np.ndarray]) -> int:
@@ -225,6 +233,7 @@ class Plan(Source):
         count = len(cameras)
         self._cameras = cameras
         self._digests = [_digest(cameras, index) for index in range(count)]
+        self._unknown = range(0)
         self._owners: list[_Owner | None] = [None] * count
         self._fresh = bytearray(count)
         self._chains: dict[int, _Chain] = {}
@@ -305,6 +314,11 @@ class Plan(Source):
         chain = _Chain(next(self._ids), target)
         self._chains[chain.id] = chain
         return chain, 0
+
+    def _is_unknown(self, chain: _Chain, block: int) -> bool:
+        """Whether some camera of a chain's blocks up to this one is still being sampled."""
+        end = chain.start + _start_of(block + 1)
+        return bool(self._unknown) and self._unknown[0] < end and self._unknown[-1] >= chain.start
 
     def _order(self, chain: _Chain, wanted: int) -> Order:
         """The order for a chain's block, or for one before it that its take has to go through first."""
