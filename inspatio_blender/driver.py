@@ -137,23 +137,6 @@ def _after_update(_scene, depsgraph):
     get().note_updates(depsgraph)
 
 
-@persistent
-def _before_render(*_):
-    _note_render(True)
-
-
-@persistent
-def _after_render(*_):
-    _note_render(False)
-
-
-def _note_render(runs: bool) -> None:
-    """From the render's thread."""
-    preview = get().preview
-    if preview is not None:
-        preview.is_rendering = runs
-
-
 _HANDLERS = {
     "load_pre": _before_load,
     "load_post": _after_load,
@@ -162,9 +145,6 @@ _HANDLERS = {
     "redo_pre": _before_undo,
     "redo_post": _after_undo,
     "depsgraph_update_post": _after_update,
-    "render_init": _before_render,
-    "render_complete": _after_render,
-    "render_cancel": _after_render,
 }
 
 
