@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 WATCH_INTERVAL_S = 0.5
 """Between two looks at what the backend does while it opens a take."""
+COVERAGE_CAMERAS = 64
+"""Cameras that coverage is asked for at a time. Before a take these are all: evenly spread over the shot."""
 
 
 class JobError(Exception):

@@ -408,6 +408,27 @@ def test_a_change_is_noticed_by_who_waits(store: Store) -> None:
     assert plan.next() is not None
 
 
+def test_what_is_known_is_generated_while_the_rest_is_still_sampled(store: Store) -> None:
+    plan = Plan(store, shot(60))
+    backend = FakeBackend(plan)
+    backend.run()
+    edited = changed(plan.cameras, 5, 59, 1.0)
+    for known in (4, 12, 21, 40):
+        plan.set_cameras(changed(plan.cameras, 5, known - 1, 1.0), unknown=range(known, 60))
+        backend.run()
+        backend.check()
+    assert [order.frames[0] for order in backend.orders[6:]] == [1.0, 10.0, 22.0]
+    plan.set_cameras(edited)
+    backend.run()
+    assert (plan.missing, plan.blocks_generated, plan.cameras) == (0, 6 + 6, edited)
+    # Of a chain that begins behind what is unknown, all is known.
+    plan.reset(shot(60))
+    plan.set_cameras(plan.cameras, unknown=range(30))
+    assert plan.next() is None
+    plan.set_playhead(31, False)
+    assert backend.step().frames[0] == 31.0
+
+
 def test_every_number_of_a_camera_counts(store: Store) -> None:
     plan = Plan(store, shot(9))
     backend = FakeBackend(plan)

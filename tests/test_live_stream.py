@@ -398,6 +398,30 @@ def test_a_flown_camera_streams_is_recorded_and_kept(bench: Bench) -> None:
     assert "press Record" in bench.ended(nothing).message
 
 
+@slowly
+def test_what_is_flown_is_a_picture_one_block_later(bench: Bench) -> None:
+    flight = Flight(bench.store)
+    flight.begin_recording()
+    over = threading.Event()
+
+    def fly() -> None:
+        while not over.wait(0.02):
+            flight.add(time.monotonic(), tuple(lens(WIDTH, HEIGHT)), tuple(pose()), 1.0)
+
+    pilot = threading.Thread(target=fly)
+    pilot.start()
+    job = bench.preview(flight)
+    bench.until(lambda: len(bench.of(jobs.PreviewBlock, job)) >= 5)
+    over.set()
+    pilot.join()
+    recording = flight.end_recording()
+    seconds = dict(zip(recording.numbers, recording.seconds, strict=True))
+    for event in bench.of(jobs.PreviewBlock, job)[1:]:
+        first, last = seconds[event.first], seconds[event.first + event.count - 1]
+        assert event.generated_at - last < event.seconds + 0.05, "it was flown when the block began"
+        assert event.generated_at - first < 2 * event.seconds + 0.1
+
+
 def test_what_was_generated_in_pieces_says_so(bench: Bench) -> None:
     bench.plan.set_playhead(30, False)
     job = bench.preview()

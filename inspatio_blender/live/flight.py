@@ -78,7 +78,8 @@ class Flight(Source):
         self._opened = False
         self._end: float | None = None
         """The real time of the last frame that was generated."""
-        self._span = 0.0
+        self._begin = self._span = 0.0
+        """Where the block in flight begins, and how long the one before it was."""
         self._ordered: list[Sample] = []
         self._recording_from: float | None = None
         self._recordings: list[Recording] = []
@@ -136,14 +137,11 @@ class Flight(Source):
                 return None
             last = self._samples[-1].seconds
             begin = self._end
-            if begin is None:
-                begin = (
-                    max(self._samples[0].seconds, last - self._span)
-                    if self._span
-                    else self._samples[0].seconds
-                )
+            if begin is None:  # What was flown before anything could be generated would only be late.
+                begin = max(self._samples[0].seconds, last - self._span)
             elif last <= begin:
                 return None
+            self._begin = begin
             size = blocks.block_size(self._block)
             moments = [begin + (last - begin) * (index + 1) / size for index in range(size)]
             self._ordered = _resampled(self._samples, moments)
@@ -164,8 +162,8 @@ class Flight(Source):
             self._in_flight = None
             if self._closed or order.chain != self._chain:
                 return 0
-            first, last = self._ordered[0].seconds, self._ordered[-1].seconds
-            self._span = last - first
+            last = self._ordered[-1].seconds
+            self._span = last - self._begin
             self._end, self._block, self._unsure = last, self._block + 1, False
             self._count += len(order.frames)
             self.blocks_generated += 1
@@ -202,7 +200,7 @@ class Flight(Source):
     # With the lock held:
 
     def _begin_chain(self) -> None:
-        """Go on from where the camera is now: what was flown meanwhile would only be late."""
+        """Go on from where the camera is now."""
         self._in_flight = None
         self._chain += 1
         self._block, self._unsure, self._end = 0, False, None

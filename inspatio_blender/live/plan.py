@@ -86,19 +86,24 @@ class Plan(Source):
             self._reset(cameras)
         self.wake()
 
-    def set_cameras(self, cameras: Cameras) -> bool:
+    def set_cameras(self, cameras: Cameras, unknown: range = range(0)) -> bool:
         """The cameras of all frames of the shot, as they are now; whether the block in flight became stale.
 
         Frames from a chain's first changed block on are stale until they are generated again, or until their cameras
         are again those that they were generated with. Other frames than before: as `reset`.
+
+        unknown: indices of frames that are still being sampled, and have the cameras of before: no block with one of
+        them is ordered, so that what is known already can be generated meanwhile.
         """
         with self._lock:
             if cameras.frames != self._cameras.frames:
                 self._reset(cameras)
+                self._unknown = unknown
                 self.wake()
                 return self._in_flight is not None
             before, self._cameras = self._cameras, cameras
-            changed = False
+            changed = unknown != self._unknown
+            self._unknown = unknown
             for index in range(len(cameras)):
                 if _camera(cameras, index) != _camera(before, index):
                     self._digests[index] = _digest(cameras, index)
@@ -151,7 +156,7 @@ class Plan(Source):
                 chain is not None
                 and not (pieces or chain.unsure)
                 and chain.stands == whole
-                and _start_of(whole) == count
+                and blocks.block_start(whole) == count
                 and owners[0].start == 0
             )
             return Leading(self._cameras, count, pieces, chain.id if stands else None)
@@ -166,7 +171,10 @@ class Plan(Source):
                 target = self._fresh.find(0)
             if target < 0:
                 return None
-            self._in_flight = self._order(*self._choose(target))
+            chain, block = self._choose(target)
+            if self._is_unknown(chain, block):
+                return None
+            self._in_flight = self._order(chain, block)
             return self._in_flight
 
     def done(self, order: Order, coverage: Sequence[float], pictures: Sequence[np.ndarray]) -> int:
@@ -183,7 +191,7 @@ class Plan(Source):
             else:
                 self.blocks_generated += 1
             owner = _Owner(chain.start, order.block, order.digest)
-            start, current, stored = chain.start + _start_of(order.block), self._is_current(owner), 0
+            start, current, stored = chain.start + blocks.block_start(order.block), self._is_current(owner), 0
             for index, frame in enumerate(order.frames, start):
                 if not self._fresh[index]:
                     self._owners[index] = owner
@@ -225,6 +233,7 @@ class Plan(Source):
         count = len(cameras)
         self._cameras = cameras
         self._digests = [_digest(cameras, index) for index in range(count)]
+        self._unknown = range(0)
         self._owners: list[_Owner | None] = [None] * count
         self._fresh = bytearray(count)
         self._chains: dict[int, _Chain] = {}
@@ -284,9 +293,9 @@ class Plan(Source):
         for chain in self._chains.values():
             if chain.start > target:
                 continue
-            block, valid = _block_at(target - chain.start), self._valid(chain)
+            block, valid = blocks.block_at(target - chain.start), self._valid(chain)
             if block > valid:
-                behind.append((_start_of(valid) + chain.start, valid, chain))
+                behind.append((blocks.block_start(valid) + chain.start, valid, chain))
                 if owner is not None and owner.start == chain.start:
                     return (
                         chain,
@@ -305,6 +314,11 @@ class Plan(Source):
         chain = _Chain(next(self._ids), target)
         self._chains[chain.id] = chain
         return chain, 0
+
+    def _is_unknown(self, chain: _Chain, block: int) -> bool:
+        """Whether some camera of a chain's blocks up to this one is still being sampled."""
+        end = chain.start + blocks.block_start(block + 1)
+        return bool(self._unknown) and self._unknown[0] < end and self._unknown[-1] >= chain.start
 
     def _order(self, chain: _Chain, wanted: int) -> Order:
         """The order for a chain's block, or for one before it that its take has to go through first."""
@@ -344,7 +358,7 @@ class Plan(Source):
             farthest.stands, farthest.unsure = None, False
 
     def _distance(self, chain: _Chain) -> int:
-        end = chain.start + _start_of(len(chain.made))
+        end = chain.start + blocks.block_start(len(chain.made))
         return max(chain.start - self._playhead, self._playhead - end, 0)
 
 
@@ -355,13 +369,3 @@ def _camera(cameras: Cameras, index: int) -> tuple[object, ...]:
 def _digest(cameras: Cameras, index: int) -> bytes:
     numbers = array("d", (*cameras.intrinsics[index], *cameras.world_to_camera[index], cameras.times[index]))
     return hashlib.blake2b(numbers.tobytes(), digest_size=16).digest()
-
-
-def _start_of(block: int) -> int:
-    """Where a block begins, counted from its chain's start."""
-    return 0 if block == 0 else blocks.FIRST_BLOCK + (block - 1) * blocks.NEXT_BLOCK
-
-
-def _block_at(index: int) -> int:
-    """The block that a frame lies in, counted from its chain's start."""
-    return 0 if index < blocks.FIRST_BLOCK else 1 + (index - blocks.FIRST_BLOCK) // blocks.NEXT_BLOCK

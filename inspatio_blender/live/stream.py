@@ -41,6 +41,7 @@ class Stream:
         """Of the reference, once the backend holds it."""
         self._connected = False
         self._losses = 0
+        self._said = ""
 
     def run(self) -> None:
         """Generate until the source is closed.
@@ -114,6 +115,7 @@ class Stream:
             block = client.rewind(opened.id, order.rewind_to)
             if not self._source.rewound(order, block):
                 return
+        self._say("Catching up" if order.replay else "Generating")
         made = client.preview_block(opened.id, order.block, order.cameras, order.following)
         # Each a piece of memory of its own, so that the store's count is what is held.
         pictures = [picture.copy() for picture in made.frames[: len(order.frames)]]
@@ -123,6 +125,11 @@ class Stream:
         if stored:
             now = time.monotonic()
             self._tell(PreviewBlock(self._job.id, order.frames[0], len(order.frames), now - began, now))
+
+    def _say(self, text: str) -> None:
+        if text != self._said:
+            self._link.say(self._job, text)
+            self._said = text
 
     def _open(self, client: Client) -> OpenTake:
         opened = self._link.open(self._job, client, self._digest, self._job, preview=True)
@@ -136,6 +143,7 @@ class Stream:
         check(self._job)
         log.info("the preview lost its takes: %s", error)
         self._digest = ""
+        self._said = ""
         self._takes.clear()
         self._source.lost()
         backend = self._link.backend

@@ -1,0 +1,210 @@
+"""Takes, made by the worker: generated, continued, or kept from a preview. Knows nothing of Blender.
+
+Generating starts the backend if need be, hands over the reference, checks coverage, and then goes block by
+block: cameras out, frames in, frames to disk, `BlockDone`; at last the frames' files go out and come back as a movie.
+Continuing does the same from the state after the last finished block.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ..backend.protocol.disk import FileFormatError
+from ..backend.protocol.files import MOVIE_FILE, REFERENCE_FILE, Shot, read_take
+from ..backend.protocol.references import reference_digest
+from ..backend.protocol.takes import ContinueError, TakeWriteError, TakeWriter
+from .client import BackendError, Client, ConnectionLost, Interrupted, OpenTake
+from .jobs import BlockDone, Continue, CoverageLow, Ended, Event, Generate, Job, Keep, Stage, TakeStarted
+from .link import COVERAGE_CAMERAS, JobError, Link, check
+from .live.flight import Flight
+from .live.keep import NothingToKeep, what_is_kept, write_blocks
+from .live.stream import Stream
+from .versions import REFERENCE_FOLDER, copy_version
+
+log = logging.getLogger(__name__)
+
+LOW_COVERAGE = 0.05
+"""A frame of which the reference reaches less than this share is worth a warning."""
+
+
+class Making:
+    """Makes takes over the link to the backend. `tell` gets events."""
+
+    def __init__(self, link: Link, tell: Callable[[Event], None]) -> None:
+        self._link = link
+        self._tell = tell
+
+    def generate(self, job: Generate) -> Ended:
+        """A new take."""
+        client = self._link.connect(job)
+        digest = self._link.hand_over(job, client, job.reference)
+        shot = job.shot
+        if job.check_coverage:
+            self._link.say(job, "Checking coverage")
+            low = _low_coverage(client, digest, shot)
+            if low:
+                self._tell(CoverageLow(job.id, tuple(low), tuple(low.values())))
+                return Ended(job.id, "cancelled", "Little of the shot lies in the reference.")
+        opened = self._link.open(job, client, digest, shot)
+        shot = replace(shot, reference=_brought_along(job))
+        writer = TakeWriter.create(
+            job.folder, shot, digest, opened.preset_digest, opened.backend_version, opened.device
+        )
+        return self._blocks(job, client, opened, writer)
+
+    def go_on(self, job: Continue) -> Ended:
+        """The rest of a take that stopped."""
+        take = read_take(job.folder)
+        reference = _matching_reference(job, take.reference_digest)
+        client = self._link.connect(job)
+        digest = self._link.hand_over(job, client, reference)
+        opened = self._link.open(job, client, digest, take.shot)
+        writer, snapshot = TakeWriter.resume(job.folder, digest, opened.preset_digest)
+        if snapshot is not None:
+            client.put_snapshot(opened.id, snapshot)
+        return self._blocks(job, client, opened, writer)
+
+    def keep(self, job: Keep, stream: Stream | None) -> Ended:
+        """A take of a preview's pictures, `stream` where it runs. A part of the shot can be continued."""
+        source = job.source
+        kept = what_is_kept(source, job.shot, job.recording)
+        origin, snapshot = source.origin, None
+        if origin is None:
+            raise NothingToKeep("There is nothing to keep yet: wait for the first frames")
+        if kept.chain is not None and stream is not None:
+            snapshot = stream.snapshot(kept.chain)
+        shot = replace(kept.shot, reference=_brought_along(job))
+        writer = TakeWriter.create(
+            job.folder,
+            shot,
+            origin.reference_digest,
+            origin.preset_digest,
+            origin.backend_version,
+            origin.device,
+            kept.pieces,
+        )
+
+        def write() -> None:
+            for block, paths in enumerate(write_blocks(kept, source.store, writer, snapshot)):
+                self._tell(BlockDone(job.id, block, tuple(paths), writer.take.frames_done, 0.0, 0.0))
+                check(job)
+            if writer.done:
+                self._make_movie(job, writer, lambda: self._link.connect(job))
+            else:
+                writer.cancel(f"{kept.count} of {len(shot.cameras)} frames were kept from a preview.")
+
+        ended = self._written(job, writer, write)
+        if isinstance(source, Flight) and job.recording is not None and ended.state != "failed":
+            source.release(job.recording)
+        return ended
+
+    def _blocks(self, job: Job, client: Client, opened: OpenTake, writer: TakeWriter) -> Ended:
+        """Generate and write every block that is missing."""
+        take, since = writer.take, job.began
+
+        def write() -> None:
+            nonlocal since
+            while not writer.done:
+                check(job)
+                block, catching_up = writer.next_block, writer.catching_up
+                if catching_up:
+                    self._link.say(job, f"Catching up, block {block + 1} of {take.blocks_done}")
+                elif block == take.blocks_done and block:
+                    self._link.say(job, "Generating")
+                cameras = take.shot.cameras
+                result = client.generate(opened.id, block, cameras.block(block), cameras.after(block))
+                seconds = time.monotonic() - since
+                paths = writer.write_block(
+                    result.frames,
+                    result.snapshot,
+                    result.coverage,
+                    seconds=seconds,
+                    milliseconds=result.milliseconds,
+                    peak_mb=result.peak_mb,
+                )
+                since += seconds
+                if catching_up:
+                    continue
+                self._tell(
+                    BlockDone(job.id, block, tuple(paths), writer.take.frames_done, seconds, result.peak_mb)
+                )
+            self._make_movie(job, writer, lambda: client)
+
+        try:
+            return self._written(job, writer, write)
+        finally:
+            self._link.close(opened)
+
+    def _written(self, job: Job, writer: TakeWriter, write: Callable[[], None]) -> Ended:
+        """Have a take written. However it ends, take.json says so."""
+        take = writer.take
+        self._tell(TakeStarted(job.id, writer.folder, take.number, take.shot, take.frames_done))
+        try:
+            write()
+        except Interrupted:
+            writer.cancel()
+            return Ended(job.id, "cancelled", writer.take.message)
+        except (BackendError, NothingToKeep) as error:
+            message = f"{error} {writer.take.frames_done} of {len(take.shot.cameras)} frames are kept."
+            writer.fail(message)
+            return Ended(job.id, "failed", message)
+        except TakeWriteError as error:
+            writer.fail_to_write(error)
+            return Ended(job.id, "failed", str(error))
+        return Ended(job.id, "finished", writer.take.message)
+
+    def _make_movie(self, job: Job, writer: TakeWriter, client: Callable[[], Client]) -> None:
+        """End a take that has all its frames."""
+
+        def make(frames: Sequence[Path], fps: float) -> bytes:
+            try:
+                return client().movie(frames, fps)
+            except ConnectionLost as error:  # Its own words advise to continue, but the take is finished.
+                raise JobError("the backend went away") from error
+
+        self._tell(Stage(job.id, f"Making {MOVIE_FILE}"))
+        writer.finish(make)
+
+
+def _brought_along(job: Generate | Keep) -> str:
+    """Where the reference lies within the shot's folder: one from elsewhere (an unsaved file) is copied there."""
+    references = job.folder / REFERENCE_FOLDER
+    version = job.reference
+    if version.parent != references:
+        try:
+            version = copy_version(version, references)
+        except OSError as error:
+            raise JobError(
+                f"The reference cannot be copied to {references}: {error.strerror or error}"
+            ) from error
+    return f"{REFERENCE_FOLDER}/{version.name}"
+
+
+def _low_coverage(client: Client, digest: str, shot: Shot) -> dict[float, float]:
+    """Scene frame and coverage of the frames that the reference hardly reaches, of those asked for."""
+    count = len(shot.cameras)
+    step = max(1, -(-count // COVERAGE_CAMERAS))
+    some = shot.cameras.part(slice(None, None, step))
+    shares = client.coverage(digest, shot.width, shot.height, some)
+    return {frame: share for frame, share in zip(some.frames, shares, strict=True) if share < LOW_COVERAGE}
+
+
+def _matching_reference(job: Continue, digest: str) -> Path:
+    """The folder that holds exactly the reference that a take was made from, wherever it lies now."""
+    present = [folder for folder in job.references if (folder / REFERENCE_FILE).is_file()]
+    for folder in present:
+        try:
+            if reference_digest(folder) == digest:
+                return folder
+        except FileFormatError as error:
+            log.info("%s", error)
+    if present:
+        raise ContinueError(
+            f"The reference of {job.folder.name} has changed since it was made: put the old one back, "
+            "or start a new take."
+        )
+    raise ContinueError(f"The reference of {job.folder.name} is not there any more: start a new take.")
