@@ -36,8 +36,8 @@ class Overlay:
 
     Raises UserError where there is no window to draw in. `draw_ms` and `upload_ms` hold the milliseconds of the last
     draws, the source's answer and the hand-over in them, and of the pictures handed to the GPU. `work_ms` is what the
-    thread worked in those draws: the rest it waited, in software OpenGL for all that Blender has drawn before. `failure`
-    is a sentence once drawing has failed, and nothing is drawn from then on.
+    thread worked in those draws: the rest it waited, in software OpenGL for all that Blender has drawn before.
+    `failure` is a sentence once drawing has failed, and nothing is drawn from then on.
     """
 
     def __init__(self, source: Source) -> None:

@@ -252,8 +252,8 @@ def looks(scene, camera, source):
     camera.data.passepartout_alpha = 0.5
     source.kind = "street"
     source.states_of = {frame: "stale" if 9 < frame < 14 else "fresh" for frame in range(1, 17)}
-    space.overlay.show_floor = space.overlay.show_axis_x = space.overlay.show_text = True
-    space.overlay.show_outline_selected = space.overlay.show_extras = True
+    space.overlay.show_text = True
+    space.overlay.show_outline_selected = True
     ground = next(o for o in scene.objects if o.type == "MESH" and o.dimensions.x > 20)
     ground.hide_set(True)
     cubes = [o for o in scene.objects if o.type == "MESH" and o is not ground]
