@@ -7,27 +7,36 @@ their own. So the viewport is drawn once more, out of sight. Main thread only, i
 import bpy
 import gpu
 
+KEPT = 16
+"""Viewports at once whose textures are kept: more than anybody looks at."""
+
 
 class Behind:
-    """The viewport drawn once more, into a texture that is kept for the next time."""
+    """Viewports drawn once more, each into a texture that is kept for the next time."""
 
     def __init__(self) -> None:
-        self._offscreen: gpu.types.GPUOffScreen | None = None
+        self._offscreens: dict[int, gpu.types.GPUOffScreen] = {}
 
-    def texture(self, context: bpy.types.Context) -> gpu.types.GPUTexture:
-        """The whole region of `context`, display-referred, first row at the bottom."""
+    def texture(self, context: bpy.types.Context) -> gpu.types.GPUTexture | None:
+        """The whole region of `context`, display-referred, first row at the bottom.
+
+        None where the texture had to be made first: that takes the redraw's target away, so it is for the next redraw.
+        """
         region, rv3d = context.region, context.region_data
-        size = region.width, region.height
-        # Both making the texture and drawing into it leave Blender with another target, and with other matrices.
+        size, place = (region.width, region.height), region.as_pointer()
+        offscreen = self._offscreens.get(place)
+        if offscreen is None or (offscreen.width, offscreen.height) != size:
+            if len(self._offscreens) >= KEPT:
+                self.free()
+            self._offscreens[place] = gpu.types.GPUOffScreen(*size, format="RGBA8")
+            return None
+        # It leaves Blender with another target than it had, and with other matrices.
         with (
             gpu.state.active_framebuffer_get().bind(),
             gpu.matrix.push_pop(),
             gpu.matrix.push_pop_projection(),
         ):
-            if self._offscreen is None or (self._offscreen.width, self._offscreen.height) != size:
-                self.free()
-                self._offscreen = gpu.types.GPUOffScreen(*size, format="RGBA8")
-            self._offscreen.draw_view3d(
+            offscreen.draw_view3d(
                 context.scene,
                 context.view_layer,
                 context.space_data,
@@ -37,10 +46,10 @@ class Behind:
                 do_color_management=True,
                 draw_background=True,
             )
-        return self._offscreen.texture_color
+        return offscreen.texture_color
 
     def free(self) -> None:
-        """Let go of the texture."""
-        if self._offscreen is not None:
-            self._offscreen.free()
-            self._offscreen = None
+        """Let go of the textures."""
+        for offscreen in self._offscreens.values():
+            offscreen.free()
+        self._offscreens.clear()
