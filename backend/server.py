@@ -12,13 +12,14 @@ import functools
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.responses import StreamingResponse
 from starlette.types import Message
 
 from . import __version__, protocol
@@ -50,6 +51,8 @@ logger = logging.getLogger(__name__)
 CANCEL_GRACE = 0.5
 """Seconds that a cancelled block has to end by itself before its request is answered without it."""
 WORKERS = 16
+PIECE = protocol.MIB
+"""Bytes of an answer that are sent at a time."""
 
 
 def create_app(service: Service, token: str, hosts: Iterable[str], end: Callable[[], None]) -> FastAPI:
@@ -168,7 +171,7 @@ def create_app(service: Service, token: str, hosts: Iterable[str], end: Callable
             pool,
             lambda cancelled: _packed(service.generate(take, block, cameras, cancelled, following)),
         )
-        return Response(answer, media_type=protocol.ENVELOPE_TYPE)
+        return _in_pieces(answer)
 
     @app.delete(protocol.TAKES_PATH + "/{take}", status_code=204)
     async def close_take(take: str) -> Response:
@@ -249,6 +252,18 @@ def _put_reference(service: Service, digest: str, body: bytearray) -> dict[str, 
         raise EnvelopeError("a reference's files are sent as bytes")
     files = {name: memoryview(blob.data) for name, blob in blobs.items()}
     return service.put_reference(digest, Reference.from_json(header), files)
+
+
+def _in_pieces(body: bytes) -> Response:
+    """An envelope, sent as the client takes it: of one that is given whole, all that is left is moved at every send."""
+
+    async def pieces() -> AsyncIterator[memoryview]:
+        view = memoryview(body)
+        for start in range(0, len(view), PIECE):
+            yield view[start : start + PIECE]
+
+    headers = {"Content-Length": str(len(body))}
+    return StreamingResponse(pieces(), media_type=protocol.ENVELOPE_TYPE, headers=headers)
 
 
 def _packed(made: GeneratedBlock | PreviewBlock) -> bytes:

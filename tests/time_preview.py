@@ -91,8 +91,8 @@ def _loads(folder: Path, width: int, height: int, snapshot: bytes) -> list[float
     session = Session(Presets().load("tiny"), load_world(folder)[0], width, height, 1)
     first = session.state
     session.restore(snapshot)
-    states = [session.state, first]
-    return [_timed(session.go_to, states[number % 2])[1] for number in range(100)]
+    states = [session.state, first]  # Only going to the later one is work.
+    return [_timed(session.go_to, states[number % 2])[1] for number in range(100)][::2]
 
 
 def _interrupted(client: Client, preview: str, cameras: Any, after: float) -> float:
