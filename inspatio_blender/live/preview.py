@@ -101,6 +101,11 @@ class Preview:
         return isinstance(self._drive, Flying) and self._drive.source.recording
 
     @property
+    def is_eager(self) -> bool:
+        """Whether somebody waits for the next tick: the cameras are being read after an edit."""
+        return not self.is_rendering and isinstance(self._drive, Following) and self._drive.is_eager
+
+    @property
     def missing(self) -> int | None:
         """How many frames of the shot are not generated, or stale; None before its cameras were read."""
         drive = self._drive
