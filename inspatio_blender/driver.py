@@ -20,6 +20,7 @@ from .task import Task
 
 log = logging.getLogger(__name__)
 
+EAGER_INTERVAL_S = 0.005
 BUSY_INTERVAL_S = 0.02
 IDLE_INTERVAL_S = 0.3
 
@@ -87,6 +88,8 @@ def _tick() -> float:
                     redraw()
     except Exception:  # Whatever went wrong in one tick, the next one must come.
         log.exception("a tick failed")
+    if runtime is not None and runtime.preview is not None and runtime.preview.is_eager:
+        return EAGER_INTERVAL_S
     return BUSY_INTERVAL_S if busy else IDLE_INTERVAL_S
 
 
@@ -137,23 +140,6 @@ def _after_update(_scene, depsgraph):
     get().note_updates(depsgraph)
 
 
-@persistent
-def _before_render(*_):
-    _note_render(True)
-
-
-@persistent
-def _after_render(*_):
-    _note_render(False)
-
-
-def _note_render(runs: bool) -> None:
-    """From the render's thread."""
-    preview = get().preview
-    if preview is not None:
-        preview.is_rendering = runs
-
-
 _HANDLERS = {
     "load_pre": _before_load,
     "load_post": _after_load,
@@ -162,9 +148,6 @@ _HANDLERS = {
     "redo_pre": _before_undo,
     "redo_post": _after_undo,
     "depsgraph_update_post": _after_update,
-    "render_init": _before_render,
-    "render_complete": _after_render,
-    "render_cancel": _after_render,
 }
 
 

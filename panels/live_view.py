@@ -16,10 +16,10 @@ class INSPATIO_PT_live_view(Tab, bpy.types.Panel):
         layout.use_property_split = True
         layout.use_property_decorate = False
         look = context.scene.inspatio.live_look
-        layout.row().prop(look, "mix")
+        layout.prop(look, "mix")
         column = layout.column()
         column.enabled = look.mix != "DIFFERENCE"
-        column.row().prop(look, "place", expand=True)
+        column.prop(look, "place")
         layout.prop(look, "opacity")
         if look.mix == "WIPE":
             layout.prop(look, "wipe")

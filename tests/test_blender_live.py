@@ -13,3 +13,7 @@ def test_cameras_read_aside_are_those_of_generate(blender):
 def test_a_flown_path_becomes_keys(blender):
     found = blender.run("live_recording.py")
     assert len(found) == 8
+
+
+def test_whatever_happens_to_a_preview(newest_blender, tmp_path, painting_python):
+    newest_blender.run("live_faults.py", tmp_path, INSPATIO_PYTHON=str(painting_python), timeout=500)

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.protocol.blocks import block_count, block_size, block_span, blocks_of, padded
+from backend.protocol.blocks import (
+    block_at,
+    block_count,
+    block_size,
+    block_span,
+    block_start,
+    blocks_of,
+    padded,
+)
 from backend.protocol.cameras import Cameras
 
 
@@ -22,6 +30,12 @@ def test_blocks_tile_the_range(frames: int) -> None:
 @pytest.mark.parametrize(("frames", "blocks"), [(0, 0), (1, 1), (9, 1), (10, 2), (21, 2), (22, 3), (97, 9)])
 def test_block_counts(frames: int, blocks: int) -> None:
     assert block_count(frames) == blocks
+
+
+def test_every_frame_lies_in_its_block() -> None:
+    for span in blocks_of(100):
+        assert span.start == block_start(span.number)
+        assert {block_at(index) for index in range(span.start, span.stop)} == {span.number}
 
 
 def test_there_is_no_block_behind_the_end_or_before_the_start() -> None:

@@ -136,14 +136,14 @@ def test_the_newest_request_comes_first(tmp_path: Path, monkeypatch: pytest.Monk
     store = Store(10 * BYTES, tmp_path, 10**9)
     for frame in range(30):
         put(store, frame, frame)
-    read, order, gate = store._read_file, [], threading.Event()
+    read, order, gate = store._files.read, [], threading.Event()
 
-    def slowly(entry: object) -> object:
+    def slowly(name: str, shape: tuple[int, ...]) -> object:
         gate.wait(10)
-        order.append(entry.serial)
-        return read(entry)
+        order.append(int(name.split("_")[0]))
+        return read(name, shape)
 
-    monkeypatch.setattr(store, "_read_file", slowly)
+    monkeypatch.setattr(store._files, "read", slowly)
     away = [frame for frame in range(30) if store._entries[frame].array is None]
     assert store.get(away[0]) is None
     until(lambda: not store._requests)  # It is being read.
@@ -159,7 +159,7 @@ def test_get_never_waits_for_the_disk(store: Store, monkeypatch: pytest.MonkeyPa
     for frame in range(1, 26):
         put(store, frame)
     gate = threading.Event()
-    monkeypatch.setattr(store, "_read_file", lambda entry: gate.wait(5) and None)
+    monkeypatch.setattr(store._files, "read", lambda name, shape: gate.wait(5) and None)
     far = [frame for frame in range(1, 26) if store._entries[frame].array is None]
     began = time.perf_counter()
     assert [store.get(frame) for frame in far] == [None] * len(far)

@@ -25,6 +25,16 @@ def block_size(block: int) -> int:
     return FIRST_BLOCK if block == 0 else NEXT_BLOCK
 
 
+def block_start(block: int) -> int:
+    """Frames that lie before block number `block`."""
+    return 0 if block == 0 else FIRST_BLOCK + (block - 1) * NEXT_BLOCK
+
+
+def block_at(index: int) -> int:
+    """The block that the frame of this index (from 0) lies in."""
+    return 0 if index < FIRST_BLOCK else 1 + (index - FIRST_BLOCK) // NEXT_BLOCK
+
+
 def block_count(frames: int) -> int:
     """Blocks it takes to generate `frames` frames."""
     if frames < 0:
@@ -52,7 +62,7 @@ class Span:
 def block_span(block: int, frames: int) -> Span:
     """The span of `block` in a shot of `frames` frames; raises ValueError for a block behind its end."""
     size = block_size(block)
-    start = 0 if block == 0 else FIRST_BLOCK + (block - 1) * NEXT_BLOCK
+    start = block_start(block)
     if start >= frames:
         raise ValueError(f"a shot of {frames} frames has no block {block}")
     return Span(block, start, size, min(size, frames - start))

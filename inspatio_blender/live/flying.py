@@ -11,7 +11,7 @@ from ..times import folded
 from . import recording, sampling
 from .changes import Playback
 from .flight import Flight, Recording
-from .store import Store
+from .store import Picture, Store
 
 Recorded = tuple[Recording, Cameras]
 """What was recorded, and its cameras as those of scene frames."""
@@ -23,6 +23,7 @@ class Flying:
     def __init__(self, store: Store) -> None:
         self.source = Flight(store)
         self.playback = Playback()
+        self._last: tuple[float | None, Picture | None] = (None, None)
         self._keeping: dict[int, Recording] = {}
 
     def step(
@@ -36,6 +37,15 @@ class Flying:
         if shot.use_reference_time and span is not None:
             moment = folded(moment, *span, shot.past_end)
         self.source.add(time.monotonic(), tuple(k.ravel().tolist()), tuple(pose.ravel().tolist()), moment)
+
+    def picture(self, now: float) -> tuple[float | None, Picture | None]:
+        """Number and picture that are to be seen; the last one that was, where that one is gone: a block that took long
+        is older than what a flight keeps."""
+        number = self.playback.number(now)
+        picture = self.source.store.get(number) if number is not None else None
+        if picture is not None:
+            self._last = number, picture
+        return self._last
 
     def begin_recording(self, scene: bpy.types.Scene) -> None:
         """Record what is flown from now on. Raises UserError where no keys could be written."""

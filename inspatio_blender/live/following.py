@@ -35,6 +35,11 @@ class Following:
         self._sampling = None
         self._playhead: tuple[int, bool] | None = None
 
+    @property
+    def is_eager(self) -> bool:
+        """Whether cameras are being read, or about to be."""
+        return self._debounce.waiting or self._sampling is not None
+
     def note(self) -> None:
         """Something has changed."""
         self._debounce.note(time.monotonic())

@@ -35,8 +35,9 @@ class Overlay:
     """Draws what a source has to show into the 3D viewports, from its making until `free`.
 
     Raises UserError where there is no window to draw in. `draw_ms` and `upload_ms` hold the milliseconds of the last
-    draws (hand-over, and what follows from the source's answer, in it) and of the pictures handed to the GPU. `failure`
-    is a sentence once drawing has failed, and nothing is drawn from then on.
+    draws, the source's answer and the hand-over in them, and of the pictures handed to the GPU. `work_ms` is what the
+    thread worked in those draws: the rest it waited, in software OpenGL for all that Blender has drawn before.
+    `failure` is a sentence once drawing has failed, and nothing is drawn from then on.
     """
 
     def __init__(self, source: Source) -> None:
@@ -49,6 +50,7 @@ class Overlay:
         self._now: tuple[int, Shown, Rect] | None = None
         """Region, what is shown in it and where, from the first handler to the second."""
         self.draw_ms: deque[float] = deque(maxlen=KEPT)
+        self.work_ms: deque[float] = deque(maxlen=KEPT)
         self.upload_ms: deque[float] = deque(maxlen=KEPT)
         self.failure = ""
         view, sheet = bpy.types.SpaceView3D, bpy.types.SpaceDopeSheetEditor
@@ -92,7 +94,7 @@ class Overlay:
             self.failure = f"The viewport cannot show the preview: {error}"
 
     def _draw_picture(self, context: bpy.types.Context) -> None:
-        began = time.perf_counter()
+        began = _clocks()
         self._now = None
         scene, region = context.scene, context.region
         camera = scene.inspatio.camera or scene.camera
@@ -109,13 +111,15 @@ class Overlay:
         look = scene.inspatio.live_look
         if shown.array is not None and look.mix != "DIFFERENCE":
             self._draw(context, shown, rect)
-        self.draw_ms.append((time.perf_counter() - began) * 1000.0)
+        drawn, worked = _since(began)
+        self.draw_ms.append(drawn)
+        self.work_ms.append(worked)
 
     def _draw_rest(self, context: bpy.types.Context) -> None:
         region = context.region
         if self._now is None or self._now[0] != region.as_pointer():
             return
-        began = time.perf_counter()
+        began = _clocks()
         _, shown, rect = self._now
         look = context.scene.inspatio.live_look
         if shown.array is not None and look.mix == "DIFFERENCE":
@@ -128,7 +132,9 @@ class Overlay:
             self._draw_line(rect, look.wipe)
         if look.show_badge and shown.badge and context.space_data.overlay.show_overlays:
             badge.draw(shown.badge, shown.stale, rect, badge.visible_part(context.area, region))
-        self.draw_ms[-1] += (time.perf_counter() - began) * 1000.0
+        drawn, worked = _since(began)
+        self.draw_ms[-1] += drawn
+        self.work_ms[-1] += worked
 
     def _draw(self, context: bpy.types.Context, shown: Shown, rect: Rect, against=None) -> None:
         region, shading = context.region, context.space_data.shading
@@ -172,3 +178,14 @@ class Overlay:
             states = self._source.states(context.scene)
             if states:
                 frame_strip.draw(context, states)
+
+
+def _clocks() -> tuple[float, float]:
+    """Now, and how long this thread has worked, in seconds."""
+    return time.perf_counter(), time.thread_time()
+
+
+def _since(began: tuple[float, float]) -> tuple[float, float]:
+    """The milliseconds since then, by both clocks."""
+    now, worked = _clocks()
+    return (now - began[0]) * 1000.0, (worked - began[1]) * 1000.0

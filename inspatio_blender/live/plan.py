@@ -156,7 +156,7 @@ class Plan(Source):
                 chain is not None
                 and not (pieces or chain.unsure)
                 and chain.stands == whole
-                and _start_of(whole) == count
+                and blocks.block_start(whole) == count
                 and owners[0].start == 0
             )
             return Leading(self._cameras, count, pieces, chain.id if stands else None)
@@ -191,7 +191,7 @@ class Plan(Source):
             else:
                 self.blocks_generated += 1
             owner = _Owner(chain.start, order.block, order.digest)
-            start, current, stored = chain.start + _start_of(order.block), self._is_current(owner), 0
+            start, current, stored = chain.start + blocks.block_start(order.block), self._is_current(owner), 0
             for index, frame in enumerate(order.frames, start):
                 if not self._fresh[index]:
                     self._owners[index] = owner
@@ -293,9 +293,9 @@ class Plan(Source):
         for chain in self._chains.values():
             if chain.start > target:
                 continue
-            block, valid = _block_at(target - chain.start), self._valid(chain)
+            block, valid = blocks.block_at(target - chain.start), self._valid(chain)
             if block > valid:
-                behind.append((_start_of(valid) + chain.start, valid, chain))
+                behind.append((blocks.block_start(valid) + chain.start, valid, chain))
                 if owner is not None and owner.start == chain.start:
                     return (
                         chain,
@@ -317,7 +317,7 @@ class Plan(Source):
 
     def _is_unknown(self, chain: _Chain, block: int) -> bool:
         """Whether some camera of a chain's blocks up to this one is still being sampled."""
-        end = chain.start + _start_of(block + 1)
+        end = chain.start + blocks.block_start(block + 1)
         return bool(self._unknown) and self._unknown[0] < end and self._unknown[-1] >= chain.start
 
     def _order(self, chain: _Chain, wanted: int) -> Order:
@@ -358,7 +358,7 @@ class Plan(Source):
             farthest.stands, farthest.unsure = None, False
 
     def _distance(self, chain: _Chain) -> int:
-        end = chain.start + _start_of(len(chain.made))
+        end = chain.start + blocks.block_start(len(chain.made))
         return max(chain.start - self._playhead, self._playhead - end, 0)
 
 
@@ -369,13 +369,3 @@ def _camera(cameras: Cameras, index: int) -> tuple[object, ...]:
 def _digest(cameras: Cameras, index: int) -> bytes:
     numbers = array("d", (*cameras.intrinsics[index], *cameras.world_to_camera[index], cameras.times[index]))
     return hashlib.blake2b(numbers.tobytes(), digest_size=16).digest()
-
-
-def _start_of(block: int) -> int:
-    """Where a block begins, counted from its chain's start."""
-    return 0 if block == 0 else blocks.FIRST_BLOCK + (block - 1) * blocks.NEXT_BLOCK
-
-
-def _block_at(index: int) -> int:
-    """The block that a frame lies in, counted from its chain's start."""
-    return 0 if index < blocks.FIRST_BLOCK else 1 + (index - blocks.FIRST_BLOCK) // blocks.NEXT_BLOCK

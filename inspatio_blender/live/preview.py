@@ -5,7 +5,7 @@
 
 One job of the worker generates. It is cancelled where nothing can be generated now (the camera became orthographic, a
 render runs), and another is submitted afterwards: pictures stay in the store meanwhile. Nothing of it refers to
-Blender's data, since such references die over undo. Main thread only, but `is_rendering`, which render handlers set.
+Blender's data, since such references die over undo. Main thread only.
 """
 
 import time
@@ -37,6 +37,11 @@ NO_REFERENCE = "There is no reference any more: capture or recover one"
 _MOVERS = tuple(
     getattr(bpy.types, name) for name in ("Camera", "Action", "Scene", "Curve", "Armature", "Collection")
 )
+
+
+def blender_renders() -> bool:
+    """Whether Blender's window renders or bakes, which needs the machine, and the scene as it is."""
+    return any(bpy.app.is_job_running(kind) for kind in ("RENDER", "OBJECT_BAKE"))
 
 
 class Preview:
@@ -96,6 +101,11 @@ class Preview:
         return isinstance(self._drive, Flying) and self._drive.source.recording
 
     @property
+    def is_eager(self) -> bool:
+        """Whether somebody waits for the next tick: the cameras are being read after an edit."""
+        return not self.is_rendering and isinstance(self._drive, Following) and self._drive.is_eager
+
+    @property
     def missing(self) -> int | None:
         """How many frames of the shot are not generated, or stale; None before its cameras were read."""
         drive = self._drive
@@ -110,6 +120,7 @@ class Preview:
         scene = self.scene
         if scene is None:
             return
+        self.is_rendering = blender_renders()
         if self.is_rendering:
             self._cancel_job()
             return
@@ -221,12 +232,11 @@ class Preview:
         if scene.session_uid != self._scene:
             return None
         if isinstance(drive, Flying):
-            number = drive.playback.number(time.monotonic())
+            number, picture = drive.picture(time.monotonic())
         elif drive.has(frame):
-            number = float(frame)
+            number, picture = float(frame), self.store.get(frame)
         else:
             return None
-        picture = self.store.get(number) if number is not None else None
         is_there, is_stale = picture is not None, picture is not None and picture.stale
         texts = badge.words(
             frame,

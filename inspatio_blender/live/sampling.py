@@ -34,7 +34,7 @@ from ..cameras import (
 )
 from ..curves import find_curves
 
-SLICE_S = 0.006
+SLICE_S = 0.003
 """How long a step takes, about."""
 
 MOVING = {"location", "rotation_euler", "rotation_quaternion", "rotation_axis_angle", "scale"}

@@ -9,20 +9,15 @@ before memory runs out, so that those can go at once when it does. Beyond both b
 
 from __future__ import annotations
 
-import itertools
 import logging
-import os
-import re
-import shutil
 import threading
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from ...backend.protocol.disk import process_alive, write_whole
+from .spill import Spill
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +25,6 @@ UNWRITTEN = 0.6
 """Share of the memory that pictures without a file may take before the farthest are written."""
 MAX_REQUESTS = 16
 """Pictures that are waited for; of more only the newest are brought."""
-
-_FOLDER = re.compile(r"preview_(\d+)_\d+")
-_numbers = itertools.count(1)
-_mine: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -77,8 +68,7 @@ class Store:
         """Grows whenever `get` or `frames` may answer something else."""
         self._memory_bytes = memory_bytes
         self._disk_bytes = disk_bytes
-        self._parent = folder
-        self._folder = folder / f"preview_{os.getpid()}_{next(_numbers)}"
+        self._files = Spill(folder)
         self._entries: dict[float, _Entry] = {}
         self._stale: frozenset[float] = frozenset()
         self._playhead = 0.0
@@ -89,7 +79,6 @@ class Store:
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
         self._room = threading.Condition(self._lock)
-        _mine.add(self._folder.name)
         self._thread = threading.Thread(target=self._run, name="inspatio-store", daemon=True)
         self._thread.start()
 
@@ -159,7 +148,7 @@ class Store:
             if entry.array is not None:
                 return self._picture(frame, entry, entry.array)
             entry = replace(entry)
-        array = self._read_file(entry)
+        array = self._files.read(entry.name, entry.shape)
         return None if array is None else self._picture(frame, entry, array)
 
     def holds(self, frame: float) -> bool:
@@ -270,12 +259,11 @@ class Store:
 
     def _run(self) -> None:
         try:
-            self._remove_leftovers()
+            self._files.remove_leftovers()
             while self._step():
                 pass
         finally:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            _mine.discard(self._folder.name)
+            self._files.close()
 
     def _step(self) -> bool:
         """Do the most urgent piece of work, or wait for some; False at the end."""
@@ -287,8 +275,7 @@ class Store:
             request = self._requests.pop() if self._requests else None
             removals, self._removals = self._removals, []
         for name in removals:
-            with suppress(OSError):
-                (self._folder / name).unlink(missing_ok=True)
+            self._files.remove(name)
         if request is not None:
             self._bring(request)
         else:
@@ -301,7 +288,7 @@ class Store:
             if entry is None or entry.array is not None:
                 return
             before = replace(entry)
-        array = self._read_file(before)
+        array = self._files.read(before.name, before.shape)
         while not self._take_up(frame, entry, array):
             self._write_one()
 
@@ -336,10 +323,9 @@ class Store:
                 self._remove(other)
             name = f"{entry.serial}_{frame}.raw"
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            write_whole(self._folder / name, memoryview(array).cast("B"))
+            self._files.write(name, array)
         except OSError as error:
-            log.warning("pictures of the preview cannot be written to %s: %s", self._folder, error)
+            log.warning("pictures of the preview cannot be written: %s", error)
             with self._lock:
                 self._disk_bytes = 0
                 self._room.notify_all()
@@ -351,23 +337,3 @@ class Store:
             else:
                 self._removals.append(name)
             self._room.notify_all()
-
-    def _read_file(self, entry: _Entry) -> np.ndarray | None:
-        try:
-            data = (self._folder / entry.name).read_bytes()
-        except OSError as error:
-            log.warning("a picture of the preview cannot be read: %s", error)
-            return None
-        if len(data) != entry.bytes:
-            return None
-        return np.frombuffer(data, np.uint8).reshape(entry.shape)
-
-    def _remove_leftovers(self) -> None:
-        """Remove what processes left that are gone, and earlier ones with this one's id."""
-        with suppress(OSError):
-            for path in self._parent.iterdir():
-                match = _FOLDER.fullmatch(path.name)
-                if match is None or path.name in _mine:
-                    continue
-                if int(match[1]) == os.getpid() or not process_alive(int(match[1])):
-                    shutil.rmtree(path, ignore_errors=True)

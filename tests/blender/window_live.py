@@ -10,7 +10,7 @@ import time
 import bpy
 import numpy as np
 import window
-from door import arguments, part
+from door import arguments, disable, enable, part
 
 FRAMES = 45
 """Four blocks: 9 and three times 12."""
@@ -169,16 +169,21 @@ def window_ticks(runtime):
     return [round(float(np.percentile(runtime.tick_ms, q)), 2) for q in (50, 99, 100)]
 
 
+def close_panels():
+    """Have the panels above ours closed, as after a click on their headers."""
+    disable()
+    for module, name in (("reference", "INSPATIO_PT_reference"), ("shot", "INSPATIO_PT_shot")):
+        getattr(part(f"panels.{module}"), name).bl_options = {"DEFAULT_CLOSED"}
+    enable()
+
+
 def test(folder):
+    enable()
+    close_panels()
     scene = window.prepare(folder, FRAMES)
     runtime, found = part("inspatio_blender.driver").get(), {}
     straight(scene.camera, [(1, 0.0), (21, 0.3), (FRAMES, 0.8)])
     scene.frame_set(1)
-    for module, name in (("reference", "INSPATIO_PT_reference"), ("shot", "INSPATIO_PT_shot")):
-        panel = getattr(part(f"panels.{module}"), name)  # As after a click on their headers.
-        bpy.utils.unregister_class(panel)
-        panel.bl_options = {"DEFAULT_CLOSED"}
-        bpy.utils.register_class(panel)
     yield from window.open_tab()
     bpy.ops.inspatio.capture_reference("EXEC_DEFAULT")
     yield from show_pixel_by_pixel(scene)
