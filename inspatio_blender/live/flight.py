@@ -103,6 +103,11 @@ class Flight(Source):
                 self._samples.popleft()
             self.wake()
 
+    def seconds_of(self, number: float) -> float | None:
+        """When the camera was where a generated frame shows it, by the clock of `add`; None for one that is gone."""
+        with self._lock:
+            return next((made.camera.seconds for made in self._made if made.number == number), None)
+
     def begin_recording(self) -> None:
         """Record from now on."""
         with self._lock:
