@@ -4,7 +4,8 @@
     stand-ins as evaluated at that frame, through the camera -> depth     planar z at pixel centres; elsewhere none,
                                                                           or a backdrop's distance
 
-A view is one step, as when a reference is captured from the scene (`reference.py`), and ends as the same files.
+A view is a step, and as many as its stand-ins take to be drawn in a thread. It ends as the same files as one that is
+captured from the scene (`reference.py`).
 A scene frame shows the frame of the clip that Blender itself plays then, one a scene frame, whatever the two
 rates are. Main thread only.
 """
@@ -14,9 +15,8 @@ import math
 import os
 import re
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import bpy
@@ -71,12 +71,12 @@ def plan(scene: bpy.types.Scene, size: tuple[int, int], folder: Path) -> Plan:
         raise CaptureError(
             f"Clip “{clip.name}” has frames of {clip.size[0]} × {clip.size[1]} pixels: make a smaller copy of it"
         )
-    stand_ins = shot.footage_stand_ins
-    if stand_ins is None and shot.footage_backdrop == 0:
+    stand_ins = shot.stand_ins
+    if stand_ins is None and shot.backdrop == 0:
         raise CaptureError(NO_STAND_INS)
     if stand_ins is not None and not any(thing.type in SURFACES for thing in stand_ins.all_objects):
         instancers = any(thing.instance_type != "NONE" for thing in stand_ins.all_objects)
-        if not instancers and shot.footage_backdrop == 0:
+        if not instancers and shot.backdrop == 0:
             raise CaptureError(f"Collection “{stand_ins.name}” holds no surface: add planes or boxes to it")
     names = _sequence(path) if clip.source == "SEQUENCE" else None
     frames = _frames(scene)
@@ -99,7 +99,7 @@ def plan(scene: bpy.types.Scene, size: tuple[int, int], folder: Path) -> Plan:
         shot.reference_geometry,
         clip,
         stand_ins,
-        shot.footage_backdrop,
+        shot.backdrop,
         remarks(scene),
     )
 
@@ -146,8 +146,8 @@ def remarks(scene: bpy.types.Scene) -> list[str]:
 
 def capture_steps(
     scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, asked: Plan
-) -> Generator[float, None, Path]:
-    """Make the reference view by view, a view a step; yields the share that is done, returns the version's folder.
+) -> Generator[float | None, None, Path]:
+    """Make the reference view by view; yields the share that is done, None to wait, returns the version's folder.
 
     Closing the generator cancels: nothing is left on disk, and nothing in the file. Raises CaptureError,
     cameras.CameraError.
@@ -159,14 +159,14 @@ def capture_steps(
     # The threads reckon with arrays: Blender's data is for this one.
     pool = ThreadPoolExecutor(max_workers=2)
 
-    def make_view(at: float, camera: bpy.types.Object | None, path: Path) -> View:
+    def make_view(at: float, camera: bpy.types.Object | None, path: Path) -> Generator[None, None, View]:
         with cameras.kept_frame(scene):
             cameras.set_frame(scene, at)
             k, pose, name = cameras.sample(scene, view_layer, camera, (asked.width, asked.height))
             size, seen_by = (asked.width, asked.height), camera or scene.camera
             drawn = pool.submit(stand_in_depth(view_layer, asked.stand_ins, seen_by, k, pose, size))
         pixels = frames.read(at)
-        depth = drawn.result()
+        depth = yield from awaited(drawn)
         depth[depth == 0] = asked.backdrop
         depth[~undistortion.seen] = 0
         if not depth.any():
@@ -190,7 +190,7 @@ def capture_steps(
     try:
         return (yield from reference.version_steps(scene, asked, source, make_view, stand_ins))
     finally:
-        pool.shutdown()
+        pool.shutdown(wait=False, cancel_futures=True)
         frames.close()
 
 
@@ -295,8 +295,19 @@ def stand_in_depth(
         raise CaptureError(
             f"“{stand_ins.name}” has more than {MAX_TRIANGLES // 10**6} million triangles: make simpler stand-ins"
         ) from None
-    seen = np.concatenate([np.empty((0, 3, 3)), *found.values()]) @ pose[:3, :3].T + pose[:3, 3]
-    return partial(planar_depth, seen, k, size, near, far)
+
+    def draw() -> np.ndarray:
+        seen = np.concatenate([np.empty((0, 3, 3)), *found.values()]) @ pose[:3, :3].T + pose[:3, 3]
+        return planar_depth(seen, k, size, near, far)
+
+    return draw
+
+
+def awaited(work: Future[np.ndarray]) -> Generator[None, None, np.ndarray]:
+    """Yield until another thread has done the work, so that nobody waits for it; returns what came of it."""
+    while not work.done():
+        yield
+    return work.result()
 
 
 def encode_npy(values: np.ndarray) -> bytes:

@@ -20,6 +20,8 @@ from ..inspatio_blender.shots import UserError
 from ..inspatio_blender.terminal import ProgressLine
 
 TICK_S = 0.03
+DRAWN_AFTER = 3
+"""Ticks after which the progress bar is drawn: the first step may take its time."""
 WAIT_S = 0.02
 REDRAW_S = 0.15
 TELL_S = 0.5
@@ -65,7 +67,7 @@ class Stepwise:
     def begin(self, context):
         """Begin the modal part."""
         self._steps = self.steps(context)
-        self._drawn = 0.0
+        self._ticks, self._drawn = 0, 0.0
         self._timer = context.window_manager.event_timer_add(TICK_S, window=context.window)
         driver.get().working = (self.title, 0.0)
         context.window_manager.progress_begin(0, 100)
@@ -80,6 +82,9 @@ class Stepwise:
             self.report({"INFO"}, f"{self.title}: cancelled")
             return {"CANCELLED"}
         if event.type != "TIMER":
+            return {"RUNNING_MODAL"}
+        self._ticks += 1
+        if self._ticks < DRAWN_AFTER:
             return {"RUNNING_MODAL"}
         until = time.monotonic() + TICK_S
         try:

@@ -5,8 +5,10 @@ import bpy
 from ..backend.protocol.sources import DEPTH_NETWORKS
 from ..inspatio_blender import driver, footage, listing, takes
 from ..inspatio_blender.camera_settings import FILE, STAND_INS
+from ..operators.capture import INSPATIO_OT_capture_reference
+from ..operators.recover import INSPATIO_OT_recover_reference
 from .preferences import task_outcome, task_progress
-from .shot import Tab, sentence
+from .shot import Tab, sentence, step_progress
 
 RECOVER = "Recover Reference"
 """Title of the task that its operator begins."""
@@ -33,20 +35,20 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
         shot = context.scene.inspatio
         runtime = driver.get()
         column = layout.column()
-        column.enabled = runtime.capturing is None
+        column.enabled = runtime.working is None
         column.prop(shot, "reference_kind")
         cameras = column.column(align=True)
         cameras.prop(shot, "reference_camera", placeholder="The Shot's")
-        if shot.reference_kind in ("STILLS", "IMAGES") and not shot.is_footage():
+        if shot.reference_kind in ("STILLS", "IMAGES") and not shot.is_camera_movie():
             for number in (2, 3, 4):
                 cameras.prop(shot, f"reference_camera_{number}")
         if shot.reference_kind == "IMAGES":
             column.prop(shot, "reference_every_frame")
-        if shot.is_footage():
+        if shot.is_camera_movie():
             column.prop(shot, "reference_find_camera")
         if shot.reference_kind == "FOOTAGE":
             self._footage(context, column)
-        elif shot.reference_kind == "MOVING" or shot.is_footage():
+        elif shot.reference_kind == "MOVING" or shot.is_camera_movie():
             column.prop(shot, "reference_step")
         else:
             column.prop(shot, "reference_at")
@@ -58,10 +60,8 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
         if shot.reference_kind != "IMAGES":
             column.prop(shot, "reference_geometry")
         layout.separator()
-        if runtime.capturing is not None:
-            row = layout.row()
-            row.scale_y = 1.4
-            row.progress(factor=runtime.capturing, text="Capturing, Esc cancels")
+        if step_progress(layout, INSPATIO_OT_capture_reference, INSPATIO_OT_recover_reference):
+            pass
         elif shot.reference_kind == "IMAGES":
             self._recover(context, layout, runtime.task)
         else:
@@ -86,8 +86,8 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
                 rows.prop(settings, "range_low")
                 rows.prop(settings, "range_high")
         elif settings.depth_from == STAND_INS:
-            column.prop(shot, "footage_stand_ins")
-            column.prop(shot, "footage_backdrop")
+            column.prop(shot, "stand_ins")
+            column.prop(shot, "backdrop")
             return
         else:
             row = column.row(align=True)
@@ -112,8 +112,8 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
         shot = context.scene.inspatio
         # Without a label, which would leave no room for its name.
         column.template_ID(shot, "footage_clip", open="clip.open")
-        column.prop(shot, "footage_stand_ins")
-        column.prop(shot, "footage_backdrop")
+        column.prop(shot, "stand_ins")
+        column.prop(shot, "backdrop")
         column.prop(shot, "footage_frames")
         if shot.footage_frames == "RANGE":
             column.prop(shot, "reference_step")

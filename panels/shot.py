@@ -6,6 +6,8 @@ import bpy
 
 from ..backend.protocol.words import slowness
 from ..inspatio_blender import driver, listing, settings, shots, showing
+from ..operators.export import INSPATIO_OT_export_shot
+from ..operators.scene_folder import INSPATIO_OT_export_scene_folder
 
 
 class Tab:
@@ -23,6 +25,17 @@ def sentence(layout, text, width, icon="ERROR"):
     letters = max(16, int((width / scale - 60) / 6.4))
     for index, line in enumerate(textwrap.wrap(text, letters)):
         column.label(text=line, icon=icon if index == 0 else "BLANK1")
+
+
+def step_progress(layout, *operators):
+    """The bar of the operator that works in steps, where it is one of these; whether there is one."""
+    working = driver.get().working
+    if working is None or working[0] not in [operator.title for operator in operators]:
+        return False
+    row = layout.row()
+    row.scale_y = 1.4
+    row.progress(factor=working[1], text=f"{working[0]}, Esc cancels")
+    return True
 
 
 class INSPATIO_PT_shot(Tab, bpy.types.Panel):
@@ -76,9 +89,10 @@ class INSPATIO_PT_shot(Tab, bpy.types.Panel):
             )
             layout.label(text=f"{width} × {height} pixels", icon="BLANK1")
             self._plan(context, layout)
-            column = layout.column(align=True)
-            column.operator("inspatio.export_shot", icon="EXPORT")
-            column.operator("inspatio.export_scene_folder", icon="EXPORT")
+            if not step_progress(layout, INSPATIO_OT_export_shot, INSPATIO_OT_export_scene_folder):
+                column = layout.column(align=True)
+                column.operator("inspatio.export_shot", icon="EXPORT")
+                column.operator("inspatio.export_scene_folder", icon="EXPORT")
             if progress is not None and progress.state == "finished":
                 layout.label(text=f"Take {progress.number}: {progress.frames_done} frames", icon="CHECKMARK")
             if progress is not None and progress.message:

@@ -28,8 +28,8 @@ def test(folder):
     # By the mouse: the button is the seventh row of the first panel.
     yield from window.ask("shot 1_panel")
     yield from window.ask(f"click {below_top('UI', 179)}")
-    yield lambda: runtime.capturing is not None
-    yield lambda: runtime.capturing is None
+    yield lambda: runtime.working is not None
+    yield lambda: runtime.working is None
     assert takes.reference_version(scene) is not None
 
     # A warm backend, then Generate: how long until the first frame is there.

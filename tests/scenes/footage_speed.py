@@ -55,8 +55,8 @@ def main() -> None:
     lens.focal_length_pixels = 0.83 * clip.size[0]
     shot.preset = "inspatio-1.3b"  # Its frames are of this size.
     shot.reference_kind = "FOOTAGE"
-    shot.footage_clip, shot.footage_stand_ins = clip, bpy.data.collections["Stand-Ins"]
-    shot.footage_backdrop = 30.0
+    shot.footage_clip, shot.stand_ins = clip, bpy.data.collections["Stand-Ins"]
+    shot.backdrop = 30.0
     began, worked = time.perf_counter(), time.process_time()
     press("Reference from Footage", bpy.ops.inspatio.capture_reference)
     seconds, cpu = time.perf_counter() - began, time.process_time() - worked
