@@ -134,7 +134,7 @@ def _depth_file(camera, ahead):
     """The depth map of the camera, or of a sequence the one that is `ahead` frames after it."""
     chosen = camera.data.inspatio.depth_file.strip()
     if not chosen:
-        raise UserError(f"“{camera.name}” has no depth: name a depth map, or choose a network")
+        raise UserError(f"“{camera.name}” has no depth: name a depth map, or choose stand-ins or a network")
     file = Path(bpy.path.abspath(chosen, library=camera.data.library))
     file = numbered(file, ahead) if ahead else file
     if not file.is_file():

@@ -17,6 +17,9 @@ class INSPATIO_OT_export_shot(InFolder, bpy.types.Operator):
     title = "Exporting the shot"
     errors = (shots.UserError, export.ExportError, FileFormatError)
 
+    def hint(self, context):
+        return (f"A new folder “{takes.safe_name(takes.shot_name(context.scene))}” is made in this one",)
+
     def check(self, context):
         shots.check_shot(context.scene)
 

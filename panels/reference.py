@@ -100,7 +100,8 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
     def _recover(self, context, layout, task):
         """The button, how far it is, and how the last attempt ended."""
         column = layout.column()
-        if task is not None and task.running:
+        # A task that an operator waits for is shown where that operator is.
+        if task is not None and task.running and driver.get().working is None:
             task_progress(column, task)
             return
         row = column.row()

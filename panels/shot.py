@@ -93,9 +93,12 @@ class INSPATIO_PT_shot(Tab, bpy.types.Panel):
                 column = layout.column(align=True)
                 column.operator("inspatio.export_shot", icon="EXPORT")
                 column.operator("inspatio.export_scene_folder", icon="EXPORT")
-            if progress is not None and progress.state == "finished":
+            if progress is None or progress.scene != scene:
+                return
+            if progress.state == "finished":
                 layout.label(text=f"Take {progress.number}: {progress.frames_done} frames", icon="CHECKMARK")
-            if progress is not None and progress.message:
+                self._where(context, layout)
+            if progress.message:
                 sentence(layout, progress.message, context.region.width)
             return
         if progress.state == "asking":
@@ -109,6 +112,13 @@ class INSPATIO_PT_shot(Tab, bpy.types.Panel):
         row.progress(factor=progress.factor, text=f"{progress.factor:.0%}")
         row.operator("inspatio.cancel", icon="X", text="")
         layout.label(text=progress.line(), icon="TIME")
+
+    def _where(self, context, layout):
+        """Where the frames are, for who looks through another camera."""
+        camera = context.scene.inspatio.camera
+        if context.scene.inspatio.show_background and camera not in (None, context.scene.camera):
+            words = f"The frames lie behind “{camera.name}”: make it the active camera to see them"
+            sentence(layout, words, context.region.width, "INFO")
 
     def _plan(self, context, layout):
         """What the take would need, and how slow the device is, where either matters."""
