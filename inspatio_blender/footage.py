@@ -18,6 +18,7 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import bpy
 import numpy as np
@@ -30,6 +31,8 @@ from .lens import Lens, Undistortion
 from .png import encode_png
 from .rasterize import planar_depth
 from .reference import CaptureError
+
+T = TypeVar("T")
 
 MAX_PIXELS = 64 * 1024 * 1024
 """Largest frame of a clip: a gigabyte while it is read."""
@@ -156,8 +159,8 @@ def capture_steps(
     undistortion = Undistortion(lens(asked.clip), asked.width, asked.height, frame.aspect)
     source = {"scene": scene.name, "footage": Path(clip_path(asked.clip)).name}
     frames = _Frames(asked.clip)
-    # The threads reckon with arrays: Blender's data is for this one.
-    pool = ThreadPoolExecutor(max_workers=2)
+    # The threads reckon with arrays: Blender's data is for this one. Of three, one waits for the other two's colours.
+    pool = ThreadPoolExecutor(max_workers=3)
 
     def make_view(at: float, camera: bpy.types.Object | None, path: Path) -> Generator[None, None, View]:
         with cameras.kept_frame(scene):
@@ -174,10 +177,12 @@ def capture_steps(
                 f"At frame {at:g} “{name}” sees no stand-in: move them into view, or give a backdrop distance"
             )
         colour, planar = path.name + ".png", path.name + ".npy"
-        picture = undistortion.picture(pixels, pool.map)
+        encoded = yield from awaited(
+            pool.submit(lambda: (encode_png(undistortion.picture(pixels, pool.map)), encode_npy(depth)))
+        )
         try:
-            write_whole(path.with_name(colour), encode_png(picture))
-            write_whole(path.with_name(planar), encode_npy(depth))
+            for file, content in zip((colour, planar), encoded, strict=True):
+                write_whole(path.with_name(file), content)
         except OSError as error:
             raise CaptureError(
                 f"The reference cannot be written to {asked.folder}: {(error.strerror or str(error)).lower()}"
@@ -303,7 +308,7 @@ def stand_in_depth(
     return draw
 
 
-def awaited(work: Future[np.ndarray]) -> Generator[None, None, np.ndarray]:
+def awaited(work: Future[T]) -> Generator[None, None, T]:
     """Yield until another thread has done the work, so that nobody waits for it; returns what came of it."""
     while not work.done():
         yield

@@ -112,7 +112,9 @@ def version_steps(
         for index, (frame, camera) in enumerate(asked.moments):
             views.append((yield from make_view(frame, camera, temporary / f"view_{index:04d}")))
             yield (index + 1) / len(asked.moments)
-        kept = asked.with_geometry and _keep_geometry(scene, asked, temporary / GEOMETRY_FILE, surfaces)
+        kept = asked.with_geometry and (
+            yield from _keep_geometry(scene, asked, temporary / GEOMETRY_FILE, surfaces)
+        )
         names = list(dict.fromkeys(view.camera for view in views))
         reference = Reference(
             asked.kind,
@@ -133,8 +135,8 @@ def version_steps(
 
 def _keep_geometry(
     scene: bpy.types.Scene, asked: Plan, path: Path, surfaces: Callable[[], dict[bytes, np.ndarray]]
-) -> bool:
-    """Write the world's triangles to `path`; False where there are none, or more than MAX_TRIANGLES.
+) -> Generator[None, None, bool]:
+    """Write the world's triangles to `path`, a frame a step; False where there are none, or more than MAX_TRIANGLES.
 
     Of a moving reference what stands still: what is the same at its first, middle and last view.
     """
@@ -146,6 +148,7 @@ def _keep_geometry(
                 cameras.set_frame(scene, frame)
                 now = surfaces()
             found = now if found is None else {key: found[key] for key in found if key in now}
+            yield
     except geometry.TooManyTriangles:
         return False
     triangles = [corners for corners in (found or {}).values() if len(corners)]

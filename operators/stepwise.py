@@ -23,7 +23,7 @@ from ..inspatio_blender.terminal import ProgressLine
 TICK_S = 0.03
 DRAWN_AFTER = 3
 """Ticks after which the progress bar is drawn: the first step may take its time."""
-WAIT_S = 0.02
+WAIT_S = 0.005
 REDRAW_S = 0.15
 TELL_S = 0.5
 HINT_LETTERS = 32

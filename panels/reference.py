@@ -10,6 +10,8 @@ from ..operators.recover import INSPATIO_OT_recover_reference
 from .preferences import task_outcome, task_progress
 from .shot import Tab, sentence, step_progress
 
+BOX = 16
+"""Pixels that a box takes of a panel's width."""
 RECOVER = "Recover Reference"
 """Title of the task that its operator begins."""
 
@@ -56,7 +58,7 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
         if shot.reference_kind == "IMAGES":
             for camera in shot.reference_cameras() or [shot.camera or context.scene.camera]:
                 if camera is not None:
-                    self._depth(shot, layout.box().column(), camera)
+                    self._depth(shot, layout.box().column(), camera, context.region.width)
         if shot.reference_kind != "IMAGES":
             column.prop(shot, "reference_geometry")
         layout.separator()
@@ -73,13 +75,16 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
                 column.operator("inspatio.capture_reference", icon="OUTLINER_OB_CAMERA")
         self._version(context, layout)
 
-    def _depth(self, shot, column, camera):
+    def _depth(self, shot, column, camera, width):
         """Where the depth of the picture behind a camera comes from."""
         settings = camera.data.inspatio
         column.label(text=camera.name, icon="CAMERA_DATA")
         column.prop(settings, "depth_from")
         if settings.depth_from == FILE:
-            column.prop(settings, "depth_file")
+            # Across the whole panel: the end of a path is what tells one from another.
+            row = column.row()
+            row.use_property_split = False
+            row.prop(settings, "depth_file", text="")
             column.prop(settings, "encoding")
             if settings.depth_file.lower().endswith((".png", ".npy")):
                 rows = column.column(align=True)
@@ -90,9 +95,8 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
             column.prop(shot, "backdrop")
             return
         else:
-            row = column.row(align=True)
-            row.label(text=DEPTH_NETWORKS[settings.depth_from].licence, icon="INFO")
-            row.operator("inspatio.download_weights", text="", icon="IMPORT").preset = settings.depth_from
+            sentence(column, DEPTH_NETWORKS[settings.depth_from].licence, width - BOX, "INFO")
+            column.operator("inspatio.download_weights", icon="IMPORT").preset = settings.depth_from
         rows = column.column(align=True)
         rows.prop(settings, "known_from")
         rows.prop(settings, "known_to")
