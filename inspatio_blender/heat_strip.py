@@ -16,8 +16,8 @@ SCALE = 0.95
 PITCH = 0.8
 """Width of such a button, in units of the interface."""
 
-MARGIN = 1.5
-"""Of a region's width, what lies beside the buttons of a panel, in units of the interface."""
+MARGIN = 2.3
+"""Of a region's width, what lies beside the buttons of a panel, tabs too, in units of the interface."""
 
 _previews = None
 _drawn: tuple = ()
