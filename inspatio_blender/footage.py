@@ -4,15 +4,12 @@
     stand-ins as evaluated at that frame, through the camera -> depth     planar z at pixel centres; elsewhere none,
                                                                           or a backdrop's distance
 
-A view is a step, and as many as its stand-ins take to be drawn in a thread. It ends as the same files as one that is
-captured from the scene (`reference.py`).
-A scene frame shows the frame of the clip that Blender itself plays then, one a scene frame, whatever the two
-rates are. Main thread only.
+A view is a few steps: what is reckoned goes on in threads, and nobody waits for it. It ends as the same files as one
+that is captured from the scene (`reference.py`). A scene frame shows the frame of the clip that Blender itself plays
+then, one a scene frame, whatever the two rates are. Main thread only.
 """
 
 import io
-import math
-import os
 import re
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,6 +23,7 @@ import numpy as np
 from ..backend.protocol.disk import write_whole
 from ..backend.protocol.files import MAX_TRIANGLES, View
 from . import cameras, reference
+from .clips import Frames, clip_frame, clip_path, sequence
 from .geometry import SURFACES, TooManyTriangles, surfaces
 from .lens import Lens, Undistortion
 from .png import encode_png
@@ -36,8 +34,6 @@ T = TypeVar("T")
 
 MAX_PIXELS = 64 * 1024 * 1024
 """Largest frame of a clip: a gigabyte while it is read."""
-KEPT_BYTES = 256 * 1024 * 1024
-"""Frames that Blender keeps of the clip before they are thrown away; the clip is opened anew then (0.3 s)."""
 NO_STAND_INS = "There are no stand-ins: choose a collection of planes and boxes, or give a backdrop distance"
 
 _COEFFICIENTS = {
@@ -81,7 +77,7 @@ def plan(scene: bpy.types.Scene, size: tuple[int, int], folder: Path) -> Plan:
         instancers = any(thing.instance_type != "NONE" for thing in stand_ins.all_objects)
         if not instancers and shot.backdrop == 0:
             raise CaptureError(f"Collection “{stand_ins.name}” holds no surface: add planes or boxes to it")
-    names = _sequence(path) if clip.source == "SEQUENCE" else None
+    names = sequence(path) if clip.source == "SEQUENCE" else None
     frames = _frames(scene)
     covered = _covered(clip, frames, clip.frame_duration if names is None else max(names) - min(names) + 1)
     if not covered:
@@ -158,7 +154,7 @@ def capture_steps(
     frame = cameras.render_frame(scene)
     undistortion = Undistortion(lens(asked.clip), asked.width, asked.height, frame.aspect)
     source = {"scene": scene.name, "footage": Path(clip_path(asked.clip)).name}
-    frames = _Frames(asked.clip)
+    frames = Frames(asked.clip)
     # The threads reckon with arrays: Blender's data is for this one. Of three, one waits for the other two's colours.
     pool = ThreadPoolExecutor(max_workers=3)
 
@@ -214,16 +210,6 @@ def lens(clip: bpy.types.MovieClip) -> Lens:
     )
 
 
-def clip_path(clip: bpy.types.MovieClip) -> str:
-    """The clip's file, or the first one of its sequence."""
-    return os.path.abspath(bpy.path.abspath(clip.filepath, library=clip.library))
-
-
-def clip_frame(clip: bpy.types.MovieClip, frame: float) -> int:
-    """Which frame of the clip Blender plays at a scene frame, counted from 0."""
-    return math.floor(frame) - clip.frame_start + clip.frame_offset
-
-
 def _frames(scene: bpy.types.Scene) -> list[float]:
     """The scene frames that are asked for."""
     shot = scene.inspatio
@@ -244,17 +230,6 @@ def _outside(clip: bpy.types.MovieClip, frames: Sequence[float]) -> str:
         f"Clip “{clip.name}” plays from frame {start} to {start + clip.frame_duration - 1}, "
         f"outside of {frames[0]:g} to {frames[-1]:g}: change its start or the shot's range"
     )
-
-
-def _sequence(path: Path) -> dict[int, str]:
-    """The files of the sequence that starts with `path`, by their numbers."""
-    match = re.fullmatch(r"(.*?)(\d+)(\D*)", path.name)
-    if match is None:
-        return {0: path.name}
-    head, first, tail = match.groups()
-    pattern = re.compile(re.escape(head) + r"(\d+)" + re.escape(tail))
-    found = {int(m[1]): m[0] for m in map(pattern.fullmatch, os.listdir(path.parent)) if m}
-    return {number: name for number, name in found.items() if number >= int(first)}
 
 
 def _missing(path: Path, numbers: Sequence[int]) -> str:
@@ -320,64 +295,3 @@ def encode_npy(values: np.ndarray) -> bytes:
     file = io.BytesIO()
     np.save(file, values)
     return file.getvalue()
-
-
-class _Frames:
-    """Frames of a clip as pixels.
-
-    Blender gives the pixels of an image, not of a clip, so its file is opened as one. Which frame of it is read
-    follows a texture that looks at it: in background nothing else has an animated image move on.
-    """
-
-    def __init__(self, clip: bpy.types.MovieClip):
-        self._clip = clip
-        path = clip_path(clip)
-        self._first = min(_sequence(Path(path))) if clip.source == "SEQUENCE" else 1
-        try:
-            self._image = bpy.data.images.load(path)
-        except RuntimeError as error:
-            raise CaptureError(f"Clip “{clip.name}” cannot be read: {error}") from error
-        self._image.source = clip.source
-        self._image.colorspace_settings.name = clip.colorspace_settings.name
-        self._texture = bpy.data.textures.new(".footage", "IMAGE")
-        self._texture.image = self._image
-        self._texture.image_user.frame_duration = max(1, clip.frame_duration)
-        width, height = clip.size
-        self._pixels = np.empty((height, width, 4), np.float32)
-        self._kept = 0
-
-    def read(self, frame: float) -> np.ndarray:
-        """What the clip shows at a scene frame, as sRGB codes of 0 to 1: (rows, columns, 4), lowest row first.
-
-        The same memory is used for the next frame.
-        """
-        if self._kept > KEPT_BYTES:
-            self._image.buffers_free()
-            self._kept = 0
-        self._texture.image_user.frame_current = self._first + clip_frame(self._clip, frame)
-        self._texture.evaluate((0, 0, 0))
-        if len(self._image.pixels) != self._pixels.size:
-            raise CaptureError(
-                f"Clip “{self._clip.name}” has no picture of its own size at frame {frame:g}: is the file whole?"
-            )
-        self._image.pixels.foreach_get(self._pixels.ravel())
-        self._kept += self._pixels.nbytes if self._image.is_float else self._pixels.nbytes // 4
-        return _encode(self._pixels) if self._image.is_float else self._pixels
-
-    def close(self) -> None:
-        """Leave the file as it was."""
-        try:
-            bpy.data.textures.remove(self._texture)
-            bpy.data.images.remove(self._image)
-        except ReferenceError:
-            pass  # Another file was loaded.
-
-
-def _encode(linear: np.ndarray) -> np.ndarray:
-    """Codes of what Blender keeps scene-linear: EXR, and movies of more than 8 bits."""
-    linear = np.clip(linear, 0, 1)
-    return np.where(
-        linear <= 0.0031308,
-        linear * np.float32(12.92),
-        np.float32(1.055) * linear ** np.float32(1 / 2.4) - np.float32(0.055),
-    )

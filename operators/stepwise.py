@@ -141,6 +141,9 @@ class InFolder(Stepwise):
         return ()
 
     def draw(self, context):
+        if context.area.type != "FILE_BROWSER":  # The settings of what was done last.
+            self.layout.prop(self, "directory")
+            return
         column = self.layout.column(align=True)
         for index, text in enumerate(self.hint(context)):
             for number, line in enumerate(textwrap.wrap(text, HINT_LETTERS)):

@@ -13,7 +13,7 @@ FRAMES = 40
 def test(folder, movie):
     scene = window.prepare(folder, FRAMES)
     runtime, takes = part("inspatio_blender.driver").get(), part("inspatio_blender.takes")
-    footage = part("inspatio_blender.footage")
+    clips = part("inspatio_blender.clips")
     shot = scene.inspatio
     shot.reference_kind, shot.reference_camera = "FOOTAGE", scene.camera
     yield from window.open_tab()
@@ -40,7 +40,7 @@ def test(folder, movie):
     assert not bpy.data.textures
 
     longest = [0.0]
-    read = footage._Frames.read
+    read = clips.Frames.read
 
     def timed(frames, at):
         began = time.perf_counter()
@@ -49,7 +49,7 @@ def test(folder, movie):
         finally:
             longest[0] = max(longest[0], time.perf_counter() - began)
 
-    footage._Frames.read = timed
+    clips.Frames.read = timed
     began = time.monotonic()
     with bpy.context.temp_override(**window.viewport()):
         bpy.ops.inspatio.capture_reference("INVOKE_DEFAULT")
