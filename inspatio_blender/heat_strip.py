@@ -13,11 +13,8 @@ PIXELS = 32
 """Width and height of an icon's picture."""
 SCALE = 0.95
 """Of a button's width, at which icons touch."""
-PITCH = 0.8
+PITCH = 0.795
 """Width of such a button, in units of the interface."""
-
-MARGIN = 2.3
-"""Of a region's width, what lies beside the buttons of a panel, tabs too, in units of the interface."""
 
 _previews = None
 _drawn: tuple = ()
@@ -26,7 +23,7 @@ _drawn: tuple = ()
 def draw(layout: bpy.types.UILayout, coverage: Coverage, width: float, is_stale: bool) -> None:
     """Draw the strip into a region that is `width` pixels wide."""
     unit = 20 * bpy.context.preferences.system.ui_scale
-    count = max(4, int((width - MARGIN * unit) / (PITCH * unit)))
+    count = max(4, int((width - 1.3 * unit) / (PITCH * unit)))
     _paint(coverage, count, is_stale)
     row = layout.row(align=True)
     row.alignment = "CENTER"
