@@ -5,6 +5,7 @@ depth. The backend's command reads the pictures and makes the reference.
 """
 
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import bpy
@@ -14,7 +15,7 @@ from ..backend.protocol.disk import write_whole
 from . import cameras
 from .backgrounds import background_at, numbered
 from .camera_settings import FILE, STAND_INS
-from .footage import NO_STAND_INS, encode_npy, stand_in_depth
+from .footage import NO_STAND_INS, awaited, encode_npy, stand_in_depth
 from .reference import CaptureError
 from .shots import EMPTY_RANGE, UserError
 
@@ -24,10 +25,11 @@ NO_SCALE = {"known_pixels": [], "known_distance": 0.0}
 
 def view_steps(
     scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, size: tuple[int, int], folder: Path
-) -> Generator[float, None, dict]:
-    """The content of a views file for the chosen cameras, a view a step; yields the share that is done.
+) -> Generator[float | None, None, dict]:
+    """The content of a views file for the chosen cameras, a view a step; yields the share that is done, None to wait.
 
-    Pictures without a file are written to `folder`. Raises UserError, also where two cameras want different networks.
+    Pictures without a file are written to `folder`. The scene is as it was between two steps. Raises
+    UserError, also where two cameras want different networks.
     """
     shot = scene.inspatio
     frames = shot.frames()
@@ -36,19 +38,29 @@ def view_steps(
     scale = int(shot.reference_scale)
     size = size[0] * scale, size[1] * scale
     chosen = shot.reference_cameras() or [shot.camera or scene.camera]
-    if shot.is_footage():
+    if shot.is_camera_movie():
         kind, moments = "moving", [(float(frame), chosen[0]) for frame in frames[:: shot.reference_step]]
     else:
         current = scene.frame_current + scene.frame_subframe
         at = float(current if shot.reference_at == "CURRENT" else frames[0])
         kind, moments = "stills" if len(chosen) > 1 else "still", [(at, camera) for camera in chosen]
     found = []
-    with cameras.kept_frame(scene):
+    # It reckons with arrays: Blender's data is for this one.
+    threads = ThreadPoolExecutor(max_workers=1)
+    try:
         for frame, camera in moments:
-            cameras.set_frame(scene, frame)
-            ahead = int(frame - moments[0][0])
-            found.append(_view(scene, view_layer, camera, frame, ahead, size, folder))
+            with cameras.kept_frame(scene):
+                cameras.set_frame(scene, frame)
+                view, network, draw = _view(
+                    scene, view_layer, camera, frame, int(frame - moments[0][0]), size, folder
+                )
+            if draw is not None:
+                depth = yield from awaited(threads.submit(draw))
+                view["depth"] = _keep_depth(depth, shot.backdrop, camera, folder)
+            found.append((view, network))
             yield len(found) / len(moments)
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
     networks = list(dict.fromkeys(network for _, network in found if network))
     if len(networks) > 1:
         raise UserError("The cameras name different depth networks: choose one for all")
@@ -60,14 +72,14 @@ def view_steps(
         "height": size[1],
         "aspect": cameras.render_frame(scene).aspect,
         "network": networks[0] if networks else "",
-        "solve": shot.is_footage() and shot.reference_find_camera,
+        "solve": shot.is_camera_movie() and shot.reference_find_camera,
         "source": {"scene": scene.name, "cameras": list(dict.fromkeys(view["camera"] for view, _ in found))},
         "views": [view for view, _ in found],
     }
 
 
 def _view(scene, view_layer, camera, at, ahead, size, folder):
-    """A view of the file, and the name of the network that gives its depth."""
+    """A view of the file, the name of the network that gives its depth, and what draws that of its stand-ins."""
     try:
         k, pose, name = cameras.sample(scene, view_layer, camera, size)
     except cameras.CameraError as error:
@@ -75,11 +87,7 @@ def _view(scene, view_layer, camera, at, ahead, size, folder):
     background = background_at(scene, camera, at, folder)
     settings = camera.data.inspatio
     is_file, stood_in = settings.depth_from == FILE, settings.depth_from == STAND_INS
-    if stood_in:
-        depth = _stand_in_file(scene, view_layer, camera, at, k, pose, size, folder)
-    else:
-        depth = _depth_file(camera, ahead) if is_file else ""
-    return {
+    view = {
         "frame": at,
         "camera": name,
         "picture": str(background.file),
@@ -88,24 +96,30 @@ def _view(scene, view_layer, camera, at, ahead, size, folder):
         "pixel_aspect": background.pixel_aspect,
         "intrinsics": k.ravel().tolist(),
         "world_to_camera": pose.ravel().tolist(),
-        "depth": depth,
+        "depth": _depth_file(camera, ahead) if is_file else "",
         "depth_of": "view" if stood_in else "picture",
         "encoding": settings.encoding if is_file else "planar",
         "range": [settings.range_low, settings.range_high] if is_file else [],
         **(NO_SCALE if stood_in or ahead else _known(view_layer, camera, k, pose, size)),
-    }, "" if is_file or stood_in else settings.depth_from
+    }
+    network = "" if is_file or stood_in else settings.depth_from
+    return view, network, _stand_ins(scene, view_layer, camera, k, pose, size) if stood_in else None
 
 
-def _stand_in_file(scene, view_layer, camera, at, k, pose, size, folder):
-    """The depth of the scene's stand-ins in the camera's frame, as a file."""
+def _stand_ins(scene, view_layer, camera, k, pose, size):
+    """What draws the depth of the scene's stand-ins, as they are now, in the camera's frame."""
     shot = scene.inspatio
-    if shot.footage_stand_ins is None and shot.footage_backdrop == 0:
+    if shot.stand_ins is None and shot.backdrop == 0:
         raise UserError(NO_STAND_INS)
     try:
-        depth = stand_in_depth(view_layer, shot.footage_stand_ins, camera, k, pose, size)()
+        return stand_in_depth(view_layer, shot.stand_ins, camera, k, pose, size)
     except CaptureError as error:
         raise UserError(str(error)) from None
-    depth[depth == 0] = shot.footage_backdrop
+
+
+def _keep_depth(depth, backdrop, camera, folder):
+    """Write the depth that the stand-ins have to a file, with the backdrop where there are none; returns its name."""
+    depth[depth == 0] = backdrop
     if not depth.any():
         raise UserError(f"“{camera.name}” sees no stand-in: move them into view, or give a backdrop distance")
     file = folder / f"depth_{len(list(folder.iterdir())):04d}.npy"
@@ -120,7 +134,7 @@ def _depth_file(camera, ahead):
     """The depth map of the camera, or of a sequence the one that is `ahead` frames after it."""
     chosen = camera.data.inspatio.depth_file.strip()
     if not chosen:
-        raise UserError(f"“{camera.name}” has no depth: name a depth map, or choose a network")
+        raise UserError(f"“{camera.name}” has no depth: name a depth map, or choose stand-ins or a network")
     file = Path(bpy.path.abspath(chosen, library=camera.data.library))
     file = numbered(file, ahead) if ahead else file
     if not file.is_file():

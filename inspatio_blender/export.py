@@ -14,19 +14,21 @@ from pathlib import Path
 from ..backend.protocol.disk import FileFormatError, write_json
 from ..backend.protocol.files import SHOT_FILE, Shot, read_shot
 from ..backend.protocol.references import reference_digest
-from .versions import REFERENCE_FOLDER, copy_files
+from .versions import REFERENCE_FOLDER, Tell, copy_files
 
 
 class ExportError(Exception):
     """The shot cannot be exported; the message says why."""
 
 
-def export_shot(shot: Shot, reference: Path, parent: Path, name: str) -> Path:
+def export_shot(
+    shot: Shot, reference: Path, parent: Path, name: str, tell: Tell = lambda _line, _share: None
+) -> Path:
     """The folder `name` below `parent` that holds the shot and a copy of the reference in the folder `reference`.
 
     Nothing is ever overwritten: where another folder has the name, a number is added to it (`name`_002); where it
-    holds this very shot already, there is nothing to do. Raises ExportError, and FileFormatError for a reference
-    of which something is missing.
+    holds this very shot already, there is nothing to do. `tell` hears how far it is, and ends it by raising. Raises
+    ExportError, and FileFormatError for a reference of which something is missing.
     """
     shot = replace(shot, reference=f"{REFERENCE_FOLDER}/{reference.name}")
     digest = reference_digest(reference)
@@ -39,7 +41,7 @@ def export_shot(shot: Shot, reference: Path, parent: Path, name: str) -> Path:
                 return folder
             number += 1
             folder = parent / f"{name}_{number:03d}"
-        copy_files(reference, temporary / shot.reference)
+        copy_files(reference, temporary / shot.reference, tell)
         write_json(temporary / SHOT_FILE, shot.to_json())
         os.rename(temporary, folder)
         return folder

@@ -4,20 +4,18 @@
     stand-ins as evaluated at that frame, through the camera -> depth     planar z at pixel centres; elsewhere none,
                                                                           or a backdrop's distance
 
-A view is one step, as when a reference is captured from the scene (`reference.py`), and ends as the same files.
-A scene frame shows the frame of the clip that Blender itself plays then, one a scene frame, whatever the two
-rates are. Main thread only.
+A view is a few steps: what is reckoned goes on in threads, and nobody waits for it. It ends as the same files as one
+that is captured from the scene (`reference.py`). A scene frame shows the frame of the clip that Blender itself plays
+then, one a scene frame, whatever the two rates are. Main thread only.
 """
 
 import io
-import math
-import os
 import re
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import bpy
 import numpy as np
@@ -25,16 +23,17 @@ import numpy as np
 from ..backend.protocol.disk import write_whole
 from ..backend.protocol.files import MAX_TRIANGLES, View
 from . import cameras, reference
+from .clips import Frames, clip_frame, clip_path, sequence
 from .geometry import SURFACES, TooManyTriangles, surfaces
 from .lens import Lens, Undistortion
 from .png import encode_png
 from .rasterize import planar_depth
 from .reference import CaptureError
 
+T = TypeVar("T")
+
 MAX_PIXELS = 64 * 1024 * 1024
 """Largest frame of a clip: a gigabyte while it is read."""
-KEPT_BYTES = 256 * 1024 * 1024
-"""Frames that Blender keeps of the clip before they are thrown away; the clip is opened anew then (0.3 s)."""
 NO_STAND_INS = "There are no stand-ins: choose a collection of planes and boxes, or give a backdrop distance"
 
 _COEFFICIENTS = {
@@ -71,14 +70,14 @@ def plan(scene: bpy.types.Scene, size: tuple[int, int], folder: Path) -> Plan:
         raise CaptureError(
             f"Clip “{clip.name}” has frames of {clip.size[0]} × {clip.size[1]} pixels: make a smaller copy of it"
         )
-    stand_ins = shot.footage_stand_ins
-    if stand_ins is None and shot.footage_backdrop == 0:
+    stand_ins = shot.stand_ins
+    if stand_ins is None and shot.backdrop == 0:
         raise CaptureError(NO_STAND_INS)
     if stand_ins is not None and not any(thing.type in SURFACES for thing in stand_ins.all_objects):
         instancers = any(thing.instance_type != "NONE" for thing in stand_ins.all_objects)
-        if not instancers and shot.footage_backdrop == 0:
+        if not instancers and shot.backdrop == 0:
             raise CaptureError(f"Collection “{stand_ins.name}” holds no surface: add planes or boxes to it")
-    names = _sequence(path) if clip.source == "SEQUENCE" else None
+    names = sequence(path) if clip.source == "SEQUENCE" else None
     frames = _frames(scene)
     covered = _covered(clip, frames, clip.frame_duration if names is None else max(names) - min(names) + 1)
     if not covered:
@@ -99,7 +98,7 @@ def plan(scene: bpy.types.Scene, size: tuple[int, int], folder: Path) -> Plan:
         shot.reference_geometry,
         clip,
         stand_ins,
-        shot.footage_backdrop,
+        shot.backdrop,
         remarks(scene),
     )
 
@@ -146,8 +145,8 @@ def remarks(scene: bpy.types.Scene) -> list[str]:
 
 def capture_steps(
     scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, asked: Plan
-) -> Generator[float, None, Path]:
-    """Make the reference view by view, a view a step; yields the share that is done, returns the version's folder.
+) -> Generator[float | None, None, Path]:
+    """Make the reference view by view; yields the share that is done, None to wait, returns the version's folder.
 
     Closing the generator cancels: nothing is left on disk, and nothing in the file. Raises CaptureError,
     cameras.CameraError.
@@ -155,18 +154,18 @@ def capture_steps(
     frame = cameras.render_frame(scene)
     undistortion = Undistortion(lens(asked.clip), asked.width, asked.height, frame.aspect)
     source = {"scene": scene.name, "footage": Path(clip_path(asked.clip)).name}
-    frames = _Frames(asked.clip)
-    # The threads reckon with arrays: Blender's data is for this one.
-    pool = ThreadPoolExecutor(max_workers=2)
+    frames = Frames(asked.clip)
+    # The threads reckon with arrays: Blender's data is for this one. Of three, one waits for the other two's colours.
+    pool = ThreadPoolExecutor(max_workers=3)
 
-    def make_view(at: float, camera: bpy.types.Object | None, path: Path) -> View:
+    def make_view(at: float, camera: bpy.types.Object | None, path: Path) -> Generator[None, None, View]:
         with cameras.kept_frame(scene):
             cameras.set_frame(scene, at)
             k, pose, name = cameras.sample(scene, view_layer, camera, (asked.width, asked.height))
             size, seen_by = (asked.width, asked.height), camera or scene.camera
             drawn = pool.submit(stand_in_depth(view_layer, asked.stand_ins, seen_by, k, pose, size))
         pixels = frames.read(at)
-        depth = drawn.result()
+        depth = yield from awaited(drawn)
         depth[depth == 0] = asked.backdrop
         depth[~undistortion.seen] = 0
         if not depth.any():
@@ -174,10 +173,12 @@ def capture_steps(
                 f"At frame {at:g} “{name}” sees no stand-in: move them into view, or give a backdrop distance"
             )
         colour, planar = path.name + ".png", path.name + ".npy"
-        picture = undistortion.picture(pixels, pool.map)
+        encoded = yield from awaited(
+            pool.submit(lambda: (encode_png(undistortion.picture(pixels, pool.map)), encode_npy(depth)))
+        )
         try:
-            write_whole(path.with_name(colour), encode_png(picture))
-            write_whole(path.with_name(planar), encode_npy(depth))
+            for file, content in zip((colour, planar), encoded, strict=True):
+                write_whole(path.with_name(file), content)
         except OSError as error:
             raise CaptureError(
                 f"The reference cannot be written to {asked.folder}: {(error.strerror or str(error)).lower()}"
@@ -190,7 +191,7 @@ def capture_steps(
     try:
         return (yield from reference.version_steps(scene, asked, source, make_view, stand_ins))
     finally:
-        pool.shutdown()
+        pool.shutdown(wait=False, cancel_futures=True)
         frames.close()
 
 
@@ -207,16 +208,6 @@ def lens(clip: bpy.types.MovieClip) -> Lens:
         tuple(getattr(camera, name, 0.0) for name in _COEFFICIENTS[camera.distortion_model]),
         camera.pixel_aspect,
     )
-
-
-def clip_path(clip: bpy.types.MovieClip) -> str:
-    """The clip's file, or the first one of its sequence."""
-    return os.path.abspath(bpy.path.abspath(clip.filepath, library=clip.library))
-
-
-def clip_frame(clip: bpy.types.MovieClip, frame: float) -> int:
-    """Which frame of the clip Blender plays at a scene frame, counted from 0."""
-    return math.floor(frame) - clip.frame_start + clip.frame_offset
 
 
 def _frames(scene: bpy.types.Scene) -> list[float]:
@@ -239,17 +230,6 @@ def _outside(clip: bpy.types.MovieClip, frames: Sequence[float]) -> str:
         f"Clip “{clip.name}” plays from frame {start} to {start + clip.frame_duration - 1}, "
         f"outside of {frames[0]:g} to {frames[-1]:g}: change its start or the shot's range"
     )
-
-
-def _sequence(path: Path) -> dict[int, str]:
-    """The files of the sequence that starts with `path`, by their numbers."""
-    match = re.fullmatch(r"(.*?)(\d+)(\D*)", path.name)
-    if match is None:
-        return {0: path.name}
-    head, first, tail = match.groups()
-    pattern = re.compile(re.escape(head) + r"(\d+)" + re.escape(tail))
-    found = {int(m[1]): m[0] for m in map(pattern.fullmatch, os.listdir(path.parent)) if m}
-    return {number: name for number, name in found.items() if number >= int(first)}
 
 
 def _missing(path: Path, numbers: Sequence[int]) -> str:
@@ -295,8 +275,19 @@ def stand_in_depth(
         raise CaptureError(
             f"“{stand_ins.name}” has more than {MAX_TRIANGLES // 10**6} million triangles: make simpler stand-ins"
         ) from None
-    seen = np.concatenate([np.empty((0, 3, 3)), *found.values()]) @ pose[:3, :3].T + pose[:3, 3]
-    return partial(planar_depth, seen, k, size, near, far)
+
+    def draw() -> np.ndarray:
+        seen = np.concatenate([np.empty((0, 3, 3)), *found.values()]) @ pose[:3, :3].T + pose[:3, 3]
+        return planar_depth(seen, k, size, near, far)
+
+    return draw
+
+
+def awaited(work: Future[T]) -> Generator[None, None, T]:
+    """Yield until another thread has done the work, so that nobody waits for it; returns what came of it."""
+    while not work.done():
+        yield
+    return work.result()
 
 
 def encode_npy(values: np.ndarray) -> bytes:
@@ -304,64 +295,3 @@ def encode_npy(values: np.ndarray) -> bytes:
     file = io.BytesIO()
     np.save(file, values)
     return file.getvalue()
-
-
-class _Frames:
-    """Frames of a clip as pixels.
-
-    Blender gives the pixels of an image, not of a clip, so its file is opened as one. Which frame of it is read
-    follows a texture that looks at it: in background nothing else has an animated image move on.
-    """
-
-    def __init__(self, clip: bpy.types.MovieClip):
-        self._clip = clip
-        path = clip_path(clip)
-        self._first = min(_sequence(Path(path))) if clip.source == "SEQUENCE" else 1
-        try:
-            self._image = bpy.data.images.load(path)
-        except RuntimeError as error:
-            raise CaptureError(f"Clip “{clip.name}” cannot be read: {error}") from error
-        self._image.source = clip.source
-        self._image.colorspace_settings.name = clip.colorspace_settings.name
-        self._texture = bpy.data.textures.new(".footage", "IMAGE")
-        self._texture.image = self._image
-        self._texture.image_user.frame_duration = max(1, clip.frame_duration)
-        width, height = clip.size
-        self._pixels = np.empty((height, width, 4), np.float32)
-        self._kept = 0
-
-    def read(self, frame: float) -> np.ndarray:
-        """What the clip shows at a scene frame, as sRGB codes of 0 to 1: (rows, columns, 4), lowest row first.
-
-        The same memory is used for the next frame.
-        """
-        if self._kept > KEPT_BYTES:
-            self._image.buffers_free()
-            self._kept = 0
-        self._texture.image_user.frame_current = self._first + clip_frame(self._clip, frame)
-        self._texture.evaluate((0, 0, 0))
-        if len(self._image.pixels) != self._pixels.size:
-            raise CaptureError(
-                f"Clip “{self._clip.name}” has no picture of its own size at frame {frame:g}: is the file whole?"
-            )
-        self._image.pixels.foreach_get(self._pixels.ravel())
-        self._kept += self._pixels.nbytes if self._image.is_float else self._pixels.nbytes // 4
-        return _encode(self._pixels) if self._image.is_float else self._pixels
-
-    def close(self) -> None:
-        """Leave the file as it was."""
-        try:
-            bpy.data.textures.remove(self._texture)
-            bpy.data.images.remove(self._image)
-        except ReferenceError:
-            pass  # Another file was loaded.
-
-
-def _encode(linear: np.ndarray) -> np.ndarray:
-    """Codes of what Blender keeps scene-linear: EXR, and movies of more than 8 bits."""
-    linear = np.clip(linear, 0, 1)
-    return np.where(
-        linear <= 0.0031308,
-        linear * np.float32(12.92),
-        np.float32(1.055) * linear ** np.float32(1 / 2.4) - np.float32(0.055),
-    )

@@ -77,7 +77,7 @@ def scene_steps(
         sources = _source_cameras(scene, reference, version)
         yield 0.0
         try:
-            shown = yield from world.show_steps(scene, version, world.wish(scene))
+            shown = yield from world.show_steps(scene, version, world.wish(scene, version))
             _fit_to_world([scene.camera, *sources], shown)
         except world.WorldError as error:
             lost.append(f"The world cannot be shown: {error}")

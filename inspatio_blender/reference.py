@@ -69,14 +69,17 @@ def plan(scene: bpy.types.Scene, size: tuple[int, int], folder: Path) -> Plan:
 
 def capture_steps(
     scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, asked: Plan
-) -> Generator[float, None, Path]:
+) -> Generator[float | None, None, Path]:
     """Capture view by view, a view a step; yields the share that is done and returns the new version's folder.
 
     Closing the generator cancels: nothing is left on disk. Raises CaptureError, cameras.CameraError.
     """
     source = {"scene": scene.name, "engine": scene.render.engine}
 
-    def capture_view(frame: float, camera: bpy.types.Object | None, path: Path) -> View:
+    def capture_view(
+        frame: float, camera: bpy.types.Object | None, path: Path
+    ) -> Generator[None, None, View]:
+        yield from ()  # Blender's renders are waited for.
         return _capture_view(scene, view_layer, asked, frame, camera, path)
 
     def surfaces() -> dict[bytes, np.ndarray]:
@@ -89,12 +92,13 @@ def version_steps(
     scene: bpy.types.Scene,
     asked: Plan,
     source: Mapping[str, object],
-    make_view: Callable[[float, bpy.types.Object | None, Path], View],
+    make_view: Callable[[float, bpy.types.Object | None, Path], Generator[None, None, View]],
     surfaces: Callable[[], dict[bytes, np.ndarray]],
-) -> Generator[float, None, Path]:
-    """Write a version of a reference, a view a step; yields the share that is done and returns its folder.
+) -> Generator[float | None, None, Path]:
+    """Write a version of a reference view by view; yields the share that is done, None to wait, returns its folder.
 
-    `make_view` writes colour and depth of a moment's view beside `path`, a name without an ending. `surfaces` are those
+    `make_view` writes colour and depth of a moment's view beside `path`, a name without an ending; it yields while it
+    waits for what others do, and leaves the scene as it was before it does. `surfaces` are those
     of the world at the scene's frame, as `geometry.surfaces` gives them.
     """
     temporary = asked.folder / f".capture.{os.getpid()}.tmp"
@@ -106,9 +110,11 @@ def version_steps(
             raise CaptureError(f"No reference can be written to {asked.folder}: {_reason(error)}") from error
         views = []
         for index, (frame, camera) in enumerate(asked.moments):
-            views.append(make_view(frame, camera, temporary / f"view_{index:04d}"))
+            views.append((yield from make_view(frame, camera, temporary / f"view_{index:04d}")))
             yield (index + 1) / len(asked.moments)
-        kept = asked.with_geometry and _keep_geometry(scene, asked, temporary / GEOMETRY_FILE, surfaces)
+        kept = asked.with_geometry and (
+            yield from _keep_geometry(scene, asked, temporary / GEOMETRY_FILE, surfaces)
+        )
         names = list(dict.fromkeys(view.camera for view in views))
         reference = Reference(
             asked.kind,
@@ -129,8 +135,8 @@ def version_steps(
 
 def _keep_geometry(
     scene: bpy.types.Scene, asked: Plan, path: Path, surfaces: Callable[[], dict[bytes, np.ndarray]]
-) -> bool:
-    """Write the world's triangles to `path`; False where there are none, or more than MAX_TRIANGLES.
+) -> Generator[None, None, bool]:
+    """Write the world's triangles to `path`, a frame a step; False where there are none, or more than MAX_TRIANGLES.
 
     Of a moving reference what stands still: what is the same at its first, middle and last view.
     """
@@ -142,6 +148,7 @@ def _keep_geometry(
                 cameras.set_frame(scene, frame)
                 now = surfaces()
             found = now if found is None else {key: found[key] for key in found if key in now}
+            yield
     except geometry.TooManyTriangles:
         return False
     triangles = [corners for corners in (found or {}).values() if len(corners)]

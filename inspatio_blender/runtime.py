@@ -63,8 +63,6 @@ class Runtime:
         """The take that is being made, or the last one."""
         self.coverage: Coverage | None = None
         """The check of coverage that goes on, or the last one."""
-        self.capturing: float | None = None
-        """The share of a reference that is captured, while the window does so."""
         self.working: tuple[str, float] | None = None
         """What an operator does in steps in the window, and the share that is done."""
         self.backend_status: dict | None = None
@@ -216,10 +214,10 @@ class Runtime:
 
     def recover_steps(
         self, scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer
-    ) -> Generator[float, None, Task]:
+    ) -> Generator[float | None, None, Task]:
         """Look at the pictures behind the shot's cameras, one a step, then begin a version of the reference from them.
 
-        Yields the share that is looked at. Closing the generator cancels. Raises UserError.
+        Yields the share that is looked at, None to wait. Closing the generator cancels. Raises UserError.
         """
         setup = self.setup()
         self._check_no_task()

@@ -108,8 +108,7 @@ class Export:
         try:
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir(parents=True)
-            task.say("Copying the reference")
-            shot = export.export_shot(self._shot, self._version, temporary, "shot")
+            shot = export.export_shot(self._shot, self._version, temporary, "shot", task.say)
             arguments = ("scene", "export", str(shot), str(self.out))
             run_backend(task, self._setup, *arguments, what="The export", hear=hear)
         except (FileFormatError, export.ExportError) as error:

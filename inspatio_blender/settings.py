@@ -209,13 +209,13 @@ class InSpatioShot(bpy.types.PropertyGroup):
         description="Footage that the reference's colour comes from, as opened in the Movie Clip Editor",
         options=set(),
     )
-    footage_stand_ins: PointerProperty(
+    stand_ins: PointerProperty(
         type=bpy.types.Collection,
         name="Stand-Ins",
         description="Planes, boxes and models in place of what the pictures show: their depth is rendered from them",
         options=set(),
     )
-    footage_backdrop: FloatProperty(
+    backdrop: FloatProperty(
         name="Backdrop",
         description="Depth where there is no stand-in, as a plane at this distance from the camera. "
         "0: it has none there, and that part is left out of the world",
@@ -330,7 +330,7 @@ class InSpatioShot(bpy.types.PropertyGroup):
             (
                 "CURRENT",
                 "Current Frame",
-                "The view of the frame that the scene is at: where subjects are now",
+                "What the shot shows at the scene's frame, by Reference Time where it is used",
             ),
         ],
         default="SPREAD",
@@ -406,14 +406,14 @@ class InSpatioShot(bpy.types.PropertyGroup):
             start, end = scene.frame_start, scene.frame_end
         return list(range(start, end + 1))
 
-    def is_footage(self) -> bool:
-        """Whether the reference is a movie behind one camera, frame by frame."""
+    def is_camera_movie(self) -> bool:
+        """Whether the reference is the movie behind one camera, a view a frame, rather than pictures of one moment."""
         return self.reference_kind == "IMAGES" and self.reference_every_frame
 
     def reference_cameras(self) -> list[bpy.types.Object]:
         """The cameras chosen to capture from, each once; empty: the shot's camera."""
         chosen = [self.reference_camera]
-        if self.is_footage():
+        if self.is_camera_movie():
             return [camera for camera in chosen if camera is not None]
         if self.reference_kind in ("STILLS", "IMAGES"):
             chosen += [self.reference_camera_2, self.reference_camera_3, self.reference_camera_4]

@@ -6,12 +6,16 @@ A version comes into being whole: it is written to a temporary folder beside its
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from ..backend.protocol.files import REFERENCE_FILE, read_reference
 
 REFERENCE_FOLDER = "reference"
 """Folder within a shot's that holds the versions."""
+
+Tell = Callable[[str, float], None]
+"""Is told what is done now, and the share that is done."""
 
 _VERSION_FOLDER = re.compile(r"v(\d{3,6})")
 
@@ -58,12 +62,14 @@ def copy_version(version: Path, folder: Path) -> Path:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def copy_files(version: Path, target: Path) -> None:
+def copy_files(version: Path, target: Path, tell: Tell = lambda _line, _share: None) -> None:
     """Copy the files of the reference in the folder `version` to the new folder `target`, and nothing else there.
 
-    Raises OSError, and FileFormatError where `version` holds no reference.
+    `tell` hears of each before it is copied, and ends it by raising. Raises OSError, and FileFormatError where
+    `version` holds no reference.
     """
-    names = read_reference(version).file_names
+    names = (REFERENCE_FILE, *read_reference(version).file_names)
     target.mkdir(parents=True)
-    for name in (REFERENCE_FILE, *names):
+    for number, name in enumerate(names):
+        tell(f"Copying {name}", number / len(names))
         shutil.copyfile(version / name, target / name)

@@ -18,8 +18,10 @@ import numpy as np
 
 from ..backend.protocol.disk import FileFormatError
 from ..backend.protocol.files import Reference, View, read_reference
+from . import takes
 from .depth_files import SKY, DepthError, read_depth
 from .lifting import Form, Surface, cut, lift
+from .times import folded
 
 MARK = "inspatio_world"
 """Custom property that marks our collections."""
@@ -42,7 +44,7 @@ class WorldError(Exception):
 
 @dataclass(frozen=True)
 class Wish:
-    """What to show of a reference: at `frame`, or spread over its time where that is None; at most so many vertices."""
+    """What to show of a reference: at its `frame`, or spread over its time (None); at most so many vertices."""
 
     form: Form
     vertices: int
@@ -59,11 +61,19 @@ class Shown:
     far: float
 
 
-def wish(scene: bpy.types.Scene) -> Wish:
-    """What the scene's settings ask for."""
+def wish(scene: bpy.types.Scene, folder: Path) -> Wish:
+    """What the scene's settings ask for of the reference in `folder`."""
     shot = scene.inspatio
-    frame = scene.frame_current + scene.frame_subframe if shot.world_views == "CURRENT" else None
+    frame = _time_now(scene, folder) if shot.world_views == "CURRENT" else None
     return Wish(shot.world_form, int(shot.world_detail), frame)
+
+
+def _time_now(scene: bpy.types.Scene, folder: Path) -> float:
+    """The frame of the reference that the shot shows at the scene's frame."""
+    shot, span = scene.inspatio, takes.reference_span(folder)
+    if span is None or not shot.use_reference_time:
+        return scene.frame_current + scene.frame_subframe
+    return folded(shot.reference_time, *span, shot.past_end)
 
 
 def chosen_views(reference: Reference, frame: float | None) -> list[View]:

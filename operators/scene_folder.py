@@ -5,7 +5,7 @@ import os
 import bpy
 
 from ..inspatio_blender import driver, importing, listing, scene_folders, shots, takes, world
-from .stepwise import InFolder, shares, task_steps
+from .stepwise import InFolder, say_lost, shares, task_steps
 
 BRINGING = 0.6
 """The share of an import that bringing its files is taken for."""
@@ -22,6 +22,12 @@ class INSPATIO_OT_import_scene_folder(InFolder, bpy.types.Operator):
 
     title = "Importing a scene folder"
     errors = (shots.UserError,)
+
+    def hint(self, _context):
+        return (
+            "Open the folder that holds scene.json (version 1.5 of the release), intrinsics.txt (version 1), "
+            "or shot.json (an exported shot)",
+        )
 
     def steps(self, _context):
         folder, runtime = self.folder(), driver.get()
@@ -46,8 +52,7 @@ class INSPATIO_OT_import_scene_folder(InFolder, bpy.types.Operator):
             if area.type == "VIEW_3D":
                 area.spaces.active.region_3d.view_perspective = "CAMERA"
         listing.refresh(scene, driver.get().running_folder)
-        for sentence in lost:
-            self.report({"WARNING"}, sentence)
+        say_lost(self, "Blender cannot hold all of the folder", lost)
         frames = len(scene.inspatio.frames())
         self.report(
             {"INFO"}, f"Imported “{scene.name}”: {frames} frames, {takes.reference_sentence(version)}"
@@ -63,6 +68,9 @@ class INSPATIO_OT_export_scene_folder(InFolder, bpy.types.Operator):
 
     title = "Exporting a scene folder"
     errors = (shots.UserError,)
+
+    def hint(self, context):
+        return (f"A new folder “{takes.safe_name(takes.shot_name(context.scene))}” is made in this one",)
 
     def check(self, context):
         shots.check_shot(context.scene)
@@ -83,17 +91,10 @@ class INSPATIO_OT_export_scene_folder(InFolder, bpy.types.Operator):
         yield from shares(writing, SAMPLING, 1.0)
         return out, written.lost
 
-    def done(self, context, result):
+    def done(self, _context, result):
         out, lost = result
-        for sentence in lost:
-            self.report({"WARNING"}, sentence)
+        say_lost(self, "A scene folder cannot hold all of the shot", lost)
         self.report({"INFO"}, f"Exported a scene folder to {out}")
-        if lost and not bpy.app.background:
-            context.window_manager.popup_menu(
-                lambda menu, _context: [menu.layout.label(text=sentence) for sentence in lost],
-                title="A scene folder cannot hold all of the shot",
-                icon="INFO",
-            )
 
 
 def _draw_import(self, _context):

@@ -6,10 +6,11 @@
         def steps(self, context):           a generator: the share that is done, or None while it waits for others
         def done(self, context, result):    what the generator returned, when all is well
 
-`InFolder` asks for a folder first; `task_steps` makes steps of a task.
+`InFolder` asks for a folder first; `task_steps` makes steps of a task; `say_lost` shows a list of sentences.
 """
 
 import os
+import textwrap
 import time
 from pathlib import Path
 
@@ -20,9 +21,13 @@ from ..inspatio_blender.shots import UserError
 from ..inspatio_blender.terminal import ProgressLine
 
 TICK_S = 0.03
-WAIT_S = 0.02
+DRAWN_AFTER = 3
+"""Ticks after which the progress bar is drawn: the first step may take its time."""
+WAIT_S = 0.005
 REDRAW_S = 0.15
 TELL_S = 0.5
+HINT_LETTERS = 32
+LIST_LETTERS = 90
 
 
 class Stepwise:
@@ -65,7 +70,7 @@ class Stepwise:
     def begin(self, context):
         """Begin the modal part."""
         self._steps = self.steps(context)
-        self._drawn = 0.0
+        self._ticks, self._drawn = 0, 0.0
         self._timer = context.window_manager.event_timer_add(TICK_S, window=context.window)
         driver.get().working = (self.title, 0.0)
         context.window_manager.progress_begin(0, 100)
@@ -80,6 +85,9 @@ class Stepwise:
             self.report({"INFO"}, f"{self.title}: cancelled")
             return {"CANCELLED"}
         if event.type != "TIMER":
+            return {"RUNNING_MODAL"}
+        self._ticks += 1
+        if self._ticks < DRAWN_AFTER:
             return {"RUNNING_MODAL"}
         until = time.monotonic() + TICK_S
         try:
@@ -128,6 +136,19 @@ class InFolder(Stepwise):
     )
     _asked = False
 
+    def hint(self, context):
+        """Sentences beside the file browser: what the folder is."""
+        return ()
+
+    def draw(self, context):
+        if context.area.type != "FILE_BROWSER":  # The settings of what was done last.
+            self.layout.prop(self, "directory")
+            return
+        column = self.layout.column(align=True)
+        for index, text in enumerate(self.hint(context)):
+            for number, line in enumerate(textwrap.wrap(text, HINT_LETTERS)):
+                column.label(text=line, icon="BLANK1" if index or number else "INFO")
+
     def check(self, context):
         """What is wrong is said before a folder is asked for, by one of `errors`."""
 
@@ -159,6 +180,22 @@ class InFolder(Stepwise):
         if not self.directory:
             raise UserError("No folder is named: give one as “directory”")
         return Path(os.path.abspath(bpy.path.abspath(self.directory)))
+
+
+def say_lost(operator, title, sentences):
+    """Report sentences about what could not be kept, and show them together: the status bar has room for one."""
+    for sentence in sentences:
+        operator.report({"WARNING"}, sentence)
+    if not sentences or bpy.app.background:
+        return
+
+    def draw(menu, _context):
+        for sentence in sentences:
+            column = menu.layout.column(align=True)
+            for number, line in enumerate(textwrap.wrap(sentence, LIST_LETTERS)):
+                column.label(text=line, icon="BLANK1" if number else "DOT")
+
+    bpy.context.window_manager.popup_menu(draw, title=title, icon="INFO")
 
 
 def task_steps(task):

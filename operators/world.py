@@ -20,7 +20,7 @@ class INSPATIO_OT_show_world(Stepwise, bpy.types.Operator):
         version = takes.reference_version(context.scene)
         if version is None:
             raise shots.UserError("There is no reference yet: press Capture Reference first")
-        shown = yield from world.show_steps(context.scene, version, world.wish(context.scene))
+        shown = yield from world.show_steps(context.scene, version, world.wish(context.scene, version))
         return version.name, shown
 
     def done(self, context, result):

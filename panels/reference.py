@@ -5,9 +5,13 @@ import bpy
 from ..backend.protocol.sources import DEPTH_NETWORKS
 from ..inspatio_blender import driver, footage, listing, takes
 from ..inspatio_blender.camera_settings import FILE, STAND_INS
+from ..operators.capture import INSPATIO_OT_capture_reference
+from ..operators.recover import INSPATIO_OT_recover_reference
 from .preferences import task_outcome, task_progress
-from .shot import Tab, sentence
+from .shot import Tab, sentence, step_progress
 
+BOX = 16
+"""Pixels that a box takes of a panel's width."""
 RECOVER = "Recover Reference"
 """Title of the task that its operator begins."""
 
@@ -33,20 +37,20 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
         shot = context.scene.inspatio
         runtime = driver.get()
         column = layout.column()
-        column.enabled = runtime.capturing is None
+        column.enabled = runtime.working is None
         column.prop(shot, "reference_kind")
         cameras = column.column(align=True)
         cameras.prop(shot, "reference_camera", placeholder="The Shot's")
-        if shot.reference_kind in ("STILLS", "IMAGES") and not shot.is_footage():
+        if shot.reference_kind in ("STILLS", "IMAGES") and not shot.is_camera_movie():
             for number in (2, 3, 4):
                 cameras.prop(shot, f"reference_camera_{number}")
         if shot.reference_kind == "IMAGES":
             column.prop(shot, "reference_every_frame")
-        if shot.is_footage():
+        if shot.is_camera_movie():
             column.prop(shot, "reference_find_camera")
         if shot.reference_kind == "FOOTAGE":
             self._footage(context, column)
-        elif shot.reference_kind == "MOVING" or shot.is_footage():
+        elif shot.reference_kind == "MOVING" or shot.is_camera_movie():
             column.prop(shot, "reference_step")
         else:
             column.prop(shot, "reference_at")
@@ -54,14 +58,12 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
         if shot.reference_kind == "IMAGES":
             for camera in shot.reference_cameras() or [shot.camera or context.scene.camera]:
                 if camera is not None:
-                    self._depth(shot, layout.box().column(), camera)
+                    self._depth(shot, layout.box().column(), camera, context.region.width)
         if shot.reference_kind != "IMAGES":
             column.prop(shot, "reference_geometry")
         layout.separator()
-        if runtime.capturing is not None:
-            row = layout.row()
-            row.scale_y = 1.4
-            row.progress(factor=runtime.capturing, text="Capturing, Esc cancels")
+        if step_progress(layout, INSPATIO_OT_capture_reference, INSPATIO_OT_recover_reference):
+            pass
         elif shot.reference_kind == "IMAGES":
             self._recover(context, layout, runtime.task)
         else:
@@ -73,26 +75,28 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
                 column.operator("inspatio.capture_reference", icon="OUTLINER_OB_CAMERA")
         self._version(context, layout)
 
-    def _depth(self, shot, column, camera):
+    def _depth(self, shot, column, camera, width):
         """Where the depth of the picture behind a camera comes from."""
         settings = camera.data.inspatio
         column.label(text=camera.name, icon="CAMERA_DATA")
         column.prop(settings, "depth_from")
         if settings.depth_from == FILE:
-            column.prop(settings, "depth_file")
+            # Across the whole panel: the end of a path is what tells one from another.
+            row = column.row()
+            row.use_property_split = False
+            row.prop(settings, "depth_file", text="")
             column.prop(settings, "encoding")
             if settings.depth_file.lower().endswith((".png", ".npy")):
                 rows = column.column(align=True)
                 rows.prop(settings, "range_low")
                 rows.prop(settings, "range_high")
         elif settings.depth_from == STAND_INS:
-            column.prop(shot, "footage_stand_ins")
-            column.prop(shot, "footage_backdrop")
+            column.prop(shot, "stand_ins")
+            column.prop(shot, "backdrop")
             return
         else:
-            row = column.row(align=True)
-            row.label(text=DEPTH_NETWORKS[settings.depth_from].licence, icon="INFO")
-            row.operator("inspatio.download_weights", text="", icon="IMPORT").preset = settings.depth_from
+            sentence(column, DEPTH_NETWORKS[settings.depth_from].licence, width - BOX, "INFO")
+            column.operator("inspatio.download_weights", icon="IMPORT").preset = settings.depth_from
         rows = column.column(align=True)
         rows.prop(settings, "known_from")
         rows.prop(settings, "known_to")
@@ -100,7 +104,8 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
     def _recover(self, context, layout, task):
         """The button, how far it is, and how the last attempt ended."""
         column = layout.column()
-        if task is not None and task.running:
+        # A task that an operator waits for is shown where that operator is.
+        if task is not None and task.running and driver.get().working is None:
             task_progress(column, task)
             return
         row = column.row()
@@ -112,8 +117,8 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
         shot = context.scene.inspatio
         # Without a label, which would leave no room for its name.
         column.template_ID(shot, "footage_clip", open="clip.open")
-        column.prop(shot, "footage_stand_ins")
-        column.prop(shot, "footage_backdrop")
+        column.prop(shot, "stand_ins")
+        column.prop(shot, "backdrop")
         column.prop(shot, "footage_frames")
         if shot.footage_frames == "RANGE":
             column.prop(shot, "reference_step")

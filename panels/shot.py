@@ -6,6 +6,8 @@ import bpy
 
 from ..backend.protocol.words import slowness
 from ..inspatio_blender import driver, listing, settings, shots, showing
+from ..operators.export import INSPATIO_OT_export_shot
+from ..operators.scene_folder import INSPATIO_OT_export_scene_folder
 
 
 class Tab:
@@ -23,6 +25,17 @@ def sentence(layout, text, width, icon="ERROR"):
     letters = max(16, int((width / scale - 60) / 6.4))
     for index, line in enumerate(textwrap.wrap(text, letters)):
         column.label(text=line, icon=icon if index == 0 else "BLANK1")
+
+
+def step_progress(layout, *operators):
+    """The bar of the operator that works in steps, where it is one of these; whether there is one."""
+    working = driver.get().working
+    if working is None or working[0] not in [operator.title for operator in operators]:
+        return False
+    row = layout.row()
+    row.scale_y = 1.4
+    row.progress(factor=working[1], text=f"{working[0]}, Esc cancels")
+    return True
 
 
 class INSPATIO_PT_shot(Tab, bpy.types.Panel):
@@ -76,12 +89,16 @@ class INSPATIO_PT_shot(Tab, bpy.types.Panel):
             )
             layout.label(text=f"{width} × {height} pixels", icon="BLANK1")
             self._plan(context, layout)
-            column = layout.column(align=True)
-            column.operator("inspatio.export_shot", icon="EXPORT")
-            column.operator("inspatio.export_scene_folder", icon="EXPORT")
-            if progress is not None and progress.state == "finished":
+            if not step_progress(layout, INSPATIO_OT_export_shot, INSPATIO_OT_export_scene_folder):
+                column = layout.column(align=True)
+                column.operator("inspatio.export_shot", icon="EXPORT")
+                column.operator("inspatio.export_scene_folder", icon="EXPORT")
+            if progress is None or progress.scene != scene:
+                return
+            if progress.state == "finished":
                 layout.label(text=f"Take {progress.number}: {progress.frames_done} frames", icon="CHECKMARK")
-            if progress is not None and progress.message:
+                self._where(context, layout)
+            if progress.message:
                 sentence(layout, progress.message, context.region.width)
             return
         if progress.state == "asking":
@@ -95,6 +112,13 @@ class INSPATIO_PT_shot(Tab, bpy.types.Panel):
         row.progress(factor=progress.factor, text=f"{progress.factor:.0%}")
         row.operator("inspatio.cancel", icon="X", text="")
         layout.label(text=progress.line(), icon="TIME")
+
+    def _where(self, context, layout):
+        """Where the frames are, for who looks through another camera."""
+        camera = context.scene.inspatio.camera
+        if context.scene.inspatio.show_background and camera not in (None, context.scene.camera):
+            words = f"The frames lie behind “{camera.name}”: make it the active camera to see them"
+            sentence(layout, words, context.region.width, "INFO")
 
     def _plan(self, context, layout):
         """What the take would need, and how slow the device is, where either matters."""

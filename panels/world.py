@@ -3,7 +3,9 @@
 import bpy
 
 from ..inspatio_blender import driver, listing, world
-from .shot import Tab
+from ..operators.scene_folder import INSPATIO_OT_import_scene_folder
+from ..operators.world import INSPATIO_OT_show_world
+from .shot import Tab, step_progress
 
 
 class INSPATIO_PT_world(Tab, bpy.types.Panel):
@@ -15,16 +17,13 @@ class INSPATIO_PT_world(Tab, bpy.types.Panel):
         layout.use_property_split = True
         layout.use_property_decorate = False
         shot = context.scene.inspatio
-        working = driver.get().working
         column = layout.column()
-        column.enabled = working is None
+        column.enabled = driver.get().working is None
         column.row().prop(shot, "world_form", expand=True)
         if listing.get().reference_kind == "moving":
             column.prop(shot, "world_views")
         column.prop(shot, "world_detail")
-        if working is not None:
-            title, share = working
-            layout.progress(factor=share, text=f"{title}, Esc cancels")
+        if step_progress(layout, INSPATIO_OT_show_world, INSPATIO_OT_import_scene_folder):
             return
         row = layout.row(align=True)
         row.operator("inspatio.show_world", icon="HIDE_OFF")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from backend.protocol.files import read_reference
@@ -27,6 +28,10 @@ def test_camera_images(blender, tmp_path):
     )
     assert np.array_equal(recovered_world.colour, rendered.colour)
     assert np.array_equal(recovered_world.depth, rendered.depth)
+    if found["take"] is not None:
+        frame = cv2.imread(str(Path(found["take"]) / "0001.png"))
+        photograph = cv2.imread(str(Path(found["captured"]) / "view_0000.png"))
+        assert cv2.PSNR(frame, photograph) > 18, "the first frame is what the photograph shows"
     painted, _ = load_world(Path(found["painted"]))
     assert painted.kind == "still" and painted.colour.min() > 250
     scaled = load_world(Path(found["scaled"]))[0].depth

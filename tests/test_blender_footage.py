@@ -42,7 +42,8 @@ def waves(width: int, height: int, focal: float) -> np.ndarray:
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory) -> dict[str, Path]:
     """A ramp whose colour is its position, a sequence of charts, a movie of greys, a picture bent by a lens."""
-    folder = tmp_path_factory.mktemp("clips")
+    folder = tmp_path_factory.mktemp("clips") / "Aufnahmen für alle"
+    folder.mkdir()
     x, y = np.meshgrid((np.arange(400) + 0.5) / 400, (np.arange(240) + 0.5) / 240)
     ramp = np.stack([np.zeros_like(x), y[::-1], x], -1).astype(np.float32)
     os.environ["OPENCV_IO_ENABLE_OPENEXR"] = "1"

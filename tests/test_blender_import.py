@@ -60,7 +60,8 @@ def write_folders(folder: Path) -> None:
     write_shot(folder / "wide", "x" * 200, random_cameras(3, 352, 112, 1001, True), (352, 112))
     moved = move(14, *size)
     backwards = replace(moved, times=tuple(reversed(moved.frames)))
-    write_shot(folder / "moving", "Moving", backwards, size, kind="moving", views=14)
+    # A name that would lead out of the project.
+    write_shot(folder / "moving", "../../Moving", backwards, size, kind="moving", views=14)
     write_scene(folder / "zz_release", "video", valid=14)
     bad = {
         "bad_empty": ("is no scene folder", lambda at, shot: (at / SHOT_FILE).unlink()),
@@ -101,7 +102,7 @@ UPRIGHT = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
 
 
 def test_import(blender, tmp_path):
-    project, folders = tmp_path / "project", tmp_path / "folders"
+    project, folders = tmp_path / "Entwürfe für alle", tmp_path / "Szenen für alle"
     project.mkdir()
     write_folders(folders)
     generate = blender.name == "bpy-5.2" and (ROOT / "backend/weights/tiny/generator.safetensors").exists()

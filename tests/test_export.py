@@ -27,6 +27,20 @@ def reference(tmp_path: Path) -> Path:
     return version
 
 
+def test_who_is_told_how_far_it_is_may_end_it(tmp_path: Path, shot: Shot, reference: Path) -> None:
+    told: list[float] = []
+
+    def stop(line: str, share: float) -> None:
+        told.append(share)
+        if line == "Copying view_0000.npy":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        export_shot(shot, reference, tmp_path / "exports", "Shot", stop)
+    assert told == sorted(told) and 0 < told[-1] < 1
+    assert not list((tmp_path / "exports").iterdir())
+
+
 def test_the_folder_holds_the_shot_and_its_reference(tmp_path: Path, shot: Shot, reference: Path) -> None:
     (reference / "notes.txt").write_text("not of the reference")
     parent = tmp_path / "not" / "there" / "yet"

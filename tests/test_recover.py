@@ -15,6 +15,7 @@ from stage import lens, pose, see, write_picture, write_video
 
 from backend import cli
 from backend.protocol import sources
+from backend.protocol.cameras import Cameras
 from backend.protocol.files import Shot, read_reference
 from backend.recover import Asked, RecoverError, from_pictures, networks, read_views, recover
 from backend.recover.depths import DepthForm
@@ -73,6 +74,15 @@ def views_file(folder: Path, poses: list[np.ndarray], kind: str, **changed: obje
     return path
 
 
+def generated(folder: Path, cameras: Cameras) -> dict[int, np.ndarray]:
+    """The first and the last frame by tiny of a shot of the reference in `folder`/reference, by their numbers."""
+    shot = Shot("Shot", "tiny", 0, WIDTH, HEIGHT, cameras)
+    (folder / "shot.json").write_text(json.dumps(shot.to_json()))
+    take = generate_shot(folder)
+    last = len(cameras)
+    return {number: cv2.imread(str(take / f"{number:04d}.png"))[:, :, ::-1] for number in (1, last)}
+
+
 def test_a_photograph_with_depth_ends_in_frames(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The whole road by the command line: picture and 16-bit ray distance to a reference, then a take by tiny."""
     picture, depth = see(K, pose(), WIDTH, HEIGHT)
@@ -98,11 +108,7 @@ def test_a_photograph_with_depth_ends_in_frames(tmp_path: Path, capsys: pytest.C
     np.testing.assert_array_equal(world.colour[0].numpy().transpose(1, 2, 0), picture)
 
     cameras = move(9, WIDTH, HEIGHT, reach=0.3)
-    shot = Shot("Shot", "tiny", 0, WIDTH, HEIGHT, cameras)
-    (tmp_path / "shot" / "shot.json").write_text(json.dumps(shot.to_json()))
-    take = generate_shot(tmp_path / "shot")
-    for number in (1, 9):
-        frame = cv2.imread(str(take / f"{number:04d}.png"))[:, :, ::-1]
+    for number, frame in generated(tmp_path / "shot", cameras).items():
         at = np.array(cameras.world_to_camera[number - 1]).reshape(4, 4)
         expected, _ = see(K, at, WIDTH, HEIGHT)
         assert cv2.PSNR(frame, expected) > 20, f"frame {number} is what this camera sees"
@@ -213,6 +219,19 @@ def test_the_camera_of_a_video_is_found(tmp_path: Path) -> None:
         assert np.linalg.norm(np.linalg.inv(found)[:3, 3] - np.linalg.inv(at)[:3, 3]) < 0.02
         angle = np.degrees(np.arccos(np.clip((np.trace(found[:3, :3] @ at[:3, :3].T) - 1) / 2, -1, 1)))
         assert angle < 0.2
+
+
+def test_a_video_without_a_camera_ends_in_frames(tmp_path: Path) -> None:
+    video, maps = video_of(tmp_path, TURNS[:9], (WIDTH, HEIGHT))
+    recover(
+        from_pictures([video], Asked((maps,), field_of_view=FIELD_OF_VIEW)), tmp_path / "shot" / "reference"
+    )
+    cameras = move(9, WIDTH, HEIGHT, reach=0.3)
+    for number, frame in generated(tmp_path / "shot", cameras).items():
+        # The world is the first frame's camera.
+        at = np.array(cameras.world_to_camera[number - 1]).reshape(4, 4) @ TURNS[0]
+        expected, _ = see(K, at, WIDTH, HEIGHT)
+        assert cv2.PSNR(frame, expected) > 18, f"frame {number} is what this camera sees"
 
 
 def test_a_camera_is_followed_past_what_the_first_frame_shows(tmp_path: Path) -> None:
@@ -390,13 +409,14 @@ def test_depth_by_a_network(
     """A random network of the released class: what it says is worth nothing, that it is asked is the product's."""
     small_network(weights, name, kind)
     still(tmp_path)
-    arguments = ["recover", str(tmp_path / "photo.png"), str(tmp_path / "out"), "--depth", name]
+    out = tmp_path / "shot" / "reference"
+    arguments = ["recover", str(tmp_path / "photo.png"), str(out), "--depth", name]
     assert cli.main([*arguments, "--known", "20", "20", "100", "60", "2.5"]) == cli.DONE
     said = capsys.readouterr().out
     assert (
         "Depth Anything V2 Small" in said and "Apache-2.0" in said and "50 mm on 35 mm film, a guess" in said
     )
-    world, _ = load_world(tmp_path / "out")
+    world, _ = load_world(out)
     depth = world.depth[0].numpy()
     assert np.isfinite(depth).all() and (depth > 0).all() and depth.std() > 0
     k = world.intrinsics[0].numpy()
@@ -405,7 +425,13 @@ def test_depth_by_a_network(
         for u, v in ((20, 20), (100, 60))
     ]
     assert np.linalg.norm(ends[0] - ends[1]) == pytest.approx(2.5, rel=1e-5)
-    assert read_reference(tmp_path / "out").source["depth"].startswith("Depth Anything V2 Small")
+    assert read_reference(out).source["depth"].startswith("Depth Anything V2 Small")
+    # Where the first camera stands, whatever depth was made up, the frame is the photograph.
+    still_camera = move(9, WIDTH, HEIGHT, reach=0.0)
+    photograph = cv2.imread(str(tmp_path / "photo.png"))[:, :, ::-1]
+    k = tuple(world.intrinsics[0].numpy().ravel().tolist())
+    frames = generated(tmp_path / "shot", replace(still_camera, intrinsics=(k,) * 9))
+    assert all(cv2.PSNR(frame, photograph.copy()) > 18 for frame in frames.values())
 
 
 def test_the_network_gives_the_same_for_the_same_picture_whatever_its_size(weights: Path) -> None:

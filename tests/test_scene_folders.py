@@ -94,6 +94,16 @@ def test_an_imported_folder_ends_in_generated_frames(tmp_path: Path) -> None:
     assert np.abs(frames[0].astype(int) - frames[-1]).mean() > 2
 
 
+def test_an_imported_folder_of_version_1_ends_in_generated_frames(tmp_path: Path) -> None:
+    import_scene(write_version_1(tmp_path / "scene", EASED, 9, *SMALL), tmp_path / "shot")
+    take = generate_shot(tmp_path / "shot")
+    assert read_take(take).state == "finished"
+    frames = [cv2.imread(str(take / f"{number:04d}.png")) for number in (1, 9)]
+    # The camera of the first picture is the world: there the path begins.
+    assert cv2.PSNR(frames[0], cv2.imread(str(tmp_path / "scene/images/000000.png"))) > 15
+    assert np.abs(frames[0].astype(int) - frames[1]).mean() > 2
+
+
 def _random_shot(folder: Path, seed: int, kind: str, views: int, frames: int, sky: bool, empty: bool) -> Shot:
     """A shot whose source and target stand anywhere, with depth of any size."""
     random = np.random.default_rng(seed)

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 from fakes import small_presets
 from movies import check_film
@@ -60,6 +61,16 @@ def test_a_shot_folder_becomes_a_take(tmp_path: Path, capsys: pytest.CaptureFixt
     assert cli.main(["shot", str(tmp_path), "--seed", "9"]) == 0
     assert read_take(tmp_path / "take_002").shot.seed == 9
     assert _frames(tmp_path / "take_002") != _frames(folder)
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_world_of_nothing_but_sky_can_be_entered(tmp_path: Path) -> None:
+    write_shot(tmp_path, frames=9)
+    for path in (tmp_path / "reference").glob("*.npy"):
+        np.save(path, np.full_like(np.load(path), np.inf))
+    assert cli.main(["shot", str(tmp_path)]) == 0
+    take = read_take(tmp_path / "take_001")
+    assert (take.state, take.frames_done, take.coverage[0]) == ("finished", 9, 1.0)
 
 
 def test_the_same_shot_gives_the_same_frames_also_when_stopped_between(

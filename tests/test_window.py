@@ -47,6 +47,11 @@ class Screen:
             self._xdotool("key", *words)
         elif kind == "move":
             self._xdotool("mousemove", *words)
+        elif kind == "hover":
+            self._xdotool("mousemove", *words[:2])
+            time.sleep(0.15)
+            self._xdotool("key", words[2])
+            time.sleep(0.15)
         elif kind == "click":
             self._xdotool("mousemove", *words)
             time.sleep(0.3)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from door import enable, main, part, raises, simple_scene
+from door import enable, held, main, part, raises, simple_scene
 from mathutils import Vector
 
 
@@ -63,6 +63,13 @@ def test(folder):
     recovered = takes.reference_version(scene)
     assert recovered.name == "v002", recovered
     assert sorted(path.name for path in recovered.parent.iterdir()) == ["v001", "v002"]
+
+    # Frames of it, by the real backend. The newest Blender is enough: the backend is the same.
+    take = None
+    if bpy.app.version >= (5, 0):
+        assert bpy.ops.inspatio.generate() == {"FINISHED"}
+        take = str(part("inspatio_blender.driver").get().progress.folder)
+        first.data.background_images.remove(first.data.background_images[-1])
 
     # A packed picture, then one that is painted over; behind the same camera lies a take's frame, which is not taken.
     shot.reference_camera_2 = None
@@ -157,14 +164,28 @@ def test(folder):
     first.data.background_images[0].frame_method = "FIT"
     first.data.inspatio.depth_from, shot.reference_camera_2 = "STAND_INS", None
     refused("There are no stand-ins")
-    shot.footage_stand_ins = bpy.data.collections.new("Stand-Ins")
-    scene.collection.children.link(shot.footage_stand_ins)
+    shot.stand_ins = bpy.data.collections.new("Stand-Ins")
+    scene.collection.children.link(shot.stand_ins)
     refused("sees no stand-in")
     scene.frame_set(1)
     wall = bpy.data.meshes.new("Wall")
     wall.from_pydata([(-9, -9, -5), (9, -9, -5), (9, 9, -5), (-9, 9, -5)], [], [(0, 1, 2, 3)])
-    shot.footage_stand_ins.objects.link(bpy.data.objects.new("Wall", wall))
-    shot.footage_stand_ins.objects[0].matrix_world = first.matrix_world
+    shot.stand_ins.objects.link(bpy.data.objects.new("Wall", wall))
+    shot.stand_ins.objects[0].matrix_world = first.matrix_world
+    camera_images, drawer = part("inspatio_blender.camera_images"), part("inspatio_blender.footage")
+    work = Path(folder) / "work"
+    work.mkdir()
+    scene.frame_set(4)
+    shot.reference_at = "FIRST"
+    steps = camera_images.view_steps(scene, bpy.context.view_layer, (256, 144), work)
+    with held(drawer, "planar_depth") as drawing:
+        for _ in range(20):
+            assert next(steps) is None, "no step waits until the stand-ins are drawn"
+            assert scene.frame_current == 4, "and the scene is as it was meanwhile"
+        drawing.set()
+        while next(steps) is None:
+            pass
+    steps.close()
     assert bpy.ops.inspatio.recover_reference() == {"FINISHED"}
     stood_in = takes.reference_version(scene)
 
@@ -189,6 +210,7 @@ def test(folder):
     found = {
         "captured": str(captured),
         "recovered": str(recovered),
+        "take": take,
         "painted": str(painted),
         "scaled": str(scaled),
         "moments": moments,

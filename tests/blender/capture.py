@@ -35,8 +35,8 @@ class FakeWindowCapture:
     """The operator as it stands in a window, whose next view fails in a way that nobody foresaw."""
 
     def __init__(self, operator):
-        self.modal, self._clear = operator.modal.__get__(self), operator._clear.__get__(self)
-        self._steps, self._timer, self._ticks = self.views(), None, 3
+        self.modal, self.cancel = operator.modal.__get__(self), operator.cancel.__get__(self)
+        self.errors, self._steps, self._timer, self._ticks = operator.errors, self.views(), None, 3
 
     @staticmethod
     def views():
@@ -46,16 +46,16 @@ class FakeWindowCapture:
 
 def a_failed_capture_in_the_window_is_not_the_last():
     runtime = part("inspatio_blender.driver").get()
-    runtime.capturing = 0.5
+    runtime.working = ("Capturing", 0.5)
     assert not bpy.ops.inspatio.capture_reference.poll()
     context = SimpleNamespace(
-        window_manager=SimpleNamespace(event_timer_remove=lambda timer: None),
+        window_manager=SimpleNamespace(event_timer_remove=lambda timer: None, progress_end=lambda: None),
         workspace=SimpleNamespace(status_text_set=lambda text: None),
     )
     operator = FakeWindowCapture(part("operators.capture").INSPATIO_OT_capture_reference)
     with raises(ReferenceError, "the scene is gone"):
         operator.modal(context, SimpleNamespace(type="TIMER", value="NOTHING"))
-    assert runtime.capturing is None
+    assert runtime.working is None
     assert bpy.ops.inspatio.capture_reference.poll()
 
 

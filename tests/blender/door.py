@@ -7,6 +7,7 @@ ends at once afterwards, since bpy 4.5 hangs at exit once it has rendered.
 import json
 import os
 import sys
+import threading
 import traceback
 from contextlib import contextmanager
 
@@ -50,6 +51,23 @@ def raises(error, words):
             raise AssertionError(f"“{words}” is not in: {raised}") from raised
     else:
         raise AssertionError(f"nothing was raised that says “{words}”")
+
+
+@contextmanager
+def held(module, name):
+    """A function of a module that does not begin before the event that this gives is set."""
+    event, whole = threading.Event(), getattr(module, name)
+
+    def waiting(*arguments):
+        event.wait(60)
+        return whole(*arguments)
+
+    setattr(module, name, waiting)
+    try:
+        yield event
+    finally:
+        event.set()
+        setattr(module, name, whole)
 
 
 def main(test):

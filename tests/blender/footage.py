@@ -124,7 +124,7 @@ def matchmove(scene, clip, camera, things):
         collection.objects.link(thing)
     shot = scene.inspatio
     shot.reference_kind, shot.reference_camera = "FOOTAGE", camera
-    shot.footage_clip, shot.footage_stand_ins = clip, collection
+    shot.footage_clip, shot.stand_ins = clip, collection
     return shot
 
 
@@ -156,7 +156,7 @@ def test(folder, ramp, chart, movie, bent, focal, k1, k2, k3):
     # A movie, with a backdrop, of the current frame alone; nothing stands in.
     shot.reference_kind = "FOOTAGE"
     shot.footage_clip = bpy.data.movieclips.load(movie)
-    shot.footage_stand_ins, shot.footage_backdrop, shot.footage_frames = None, 12.5, "CURRENT"
+    shot.stand_ins, shot.backdrop, shot.footage_frames = None, 12.5, "CURRENT"
     scene.frame_set(4)
     found["movie"] = captured(scene)
 

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import bpy
-from door import enable, main, part, raises, simple_scene
+from door import enable, held, main, part, raises, simple_scene
 from footage import matchmove
 
 
@@ -16,7 +16,7 @@ def refused(words):
 
 def faults(scene, shot, chart, movie):
     footage = part("inspatio_blender.footage")
-    clip, stand_ins = shot.footage_clip, shot.footage_stand_ins
+    clip, stand_ins = shot.footage_clip, shot.stand_ins
     shot.footage_clip = None
     refused("No clip is chosen")
     shot.footage_clip = bpy.data.movieclips.load(movie)
@@ -36,11 +36,11 @@ def faults(scene, shot, chart, movie):
     refused("plays from frame 50 to 57, outside of 1 to 5")
     clip.frame_start = 1
 
-    shot.footage_stand_ins = None
+    shot.stand_ins = None
     refused("no stand-ins")
-    shot.footage_stand_ins = bpy.data.collections.new("Empty")
+    shot.stand_ins = bpy.data.collections.new("Empty")
     refused("“Empty” holds no surface")
-    shot.footage_stand_ins = stand_ins
+    shot.stand_ins = stand_ins
     for thing in stand_ins.objects:
         thing.hide_viewport = True
     refused("sees no stand-in")
@@ -80,18 +80,26 @@ def test(folder, chart, movie):
     footage, takes = part("inspatio_blender.footage"), part("inspatio_blender.takes")
     place = takes.shot_folder(scene) / "reference"
     steps = footage.capture_steps(scene, bpy.context.view_layer, footage.plan(scene, (64, 32), place))
-    next(steps)
+    while next(steps) is None:
+        pass
+    with held(footage, "planar_depth") as drawing:
+        for _ in range(20):
+            assert next(steps) is None, "no step waits until the stand-ins are drawn"
+            assert scene.frame_current == 1, "and the scene is as it was meanwhile"
+        drawing.set()
+        while next(steps) is None:
+            pass
     steps.close()
     assert not list(place.iterdir()) and not bpy.data.images and not bpy.data.textures
 
     # Instances stand in as what they show does: an empty that brings the boxes makes the same depth.
     assert bpy.ops.inspatio.capture_reference() == {"FINISHED"}
-    boxes = shot.footage_stand_ins
+    boxes = shot.stand_ins
     bringer = bpy.data.objects.new("Bringer", None)
     bringer.instance_type, bringer.instance_collection = "COLLECTION", boxes
-    shot.footage_stand_ins = bpy.data.collections.new("Instances")
-    scene.collection.children.link(shot.footage_stand_ins)
-    shot.footage_stand_ins.objects.link(bringer)
+    shot.stand_ins = bpy.data.collections.new("Instances")
+    scene.collection.children.link(shot.stand_ins)
+    shot.stand_ins.objects.link(bringer)
     bpy.context.view_layer.layer_collection.children[boxes.name].exclude = True
     for thing in things:
         scene.collection.objects.unlink(thing)

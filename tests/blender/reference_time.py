@@ -53,6 +53,16 @@ def test(folder):
     scene.frame_set(9)
     preset("REVERSE")
     near(times(scene), plain[::-1])
+    # What Show World shows as the current frame is what the shot shows there.
+    world, reference = part("inspatio_blender.world"), part("inspatio_blender.takes").reference_version(scene)
+    shot.world_views = "CURRENT"
+    views = part("backend.protocol.files").read_reference(reference)
+    for use, frame, seen in ((True, 3, 19.0), (False, 3, 3.0), (True, 14, 7.0)):
+        shot.use_reference_time = use
+        scene.frame_set(frame)
+        wish = world.wish(scene, reference)
+        assert [view.frame for view in world.chosen_views(views, wish.frame)] == [seen]
+    scene.frame_set(9)
     preset("BOUNCE")
     near(times(scene), [*plain[:11], *plain[:10][::-1]])
     preset("FREEZE_REPEAT", hold=4)

@@ -76,6 +76,23 @@ def open_tab():
     yield 0.5
 
 
+def find_button(operator):
+    """Steps: look for an operator's button in the sidebar; returns where it is, as the screen counts, for a click.
+
+    Ctrl-C over a button copies what it does, which tells one from another, wherever the panels put it.
+    """
+    place = viewport()
+    region = next(region for region in place["area"].regions if region.type == "UI")
+    manager = bpy.context.window_manager
+    x, top = region.x + region.width // 2 - 20, place["window"].height - region.y - region.height
+    for below in range(60, region.height, 8):
+        manager.clipboard = ""
+        yield from ask(f"hover {x} {top + below} ctrl+c")
+        if manager.clipboard.startswith(f"bpy.ops.{operator}("):
+            return f"{x} {top + below}"
+    raise LookupError(f"there is no button for {operator} in the sidebar")
+
+
 def prepare(folder, frames, save=True):
     """A simple scene in a saved file, with the tab open."""
     enable()

@@ -13,7 +13,7 @@ FRAMES = 40
 def test(folder, movie):
     scene = window.prepare(folder, FRAMES)
     runtime, takes = part("inspatio_blender.driver").get(), part("inspatio_blender.takes")
-    footage = part("inspatio_blender.footage")
+    clips = part("inspatio_blender.clips")
     shot = scene.inspatio
     shot.reference_kind, shot.reference_camera = "FOOTAGE", scene.camera
     yield from window.open_tab()
@@ -23,24 +23,24 @@ def test(folder, movie):
     scene.collection.children.link(collection)
     for thing in [thing for thing in scene.objects if thing.type == "MESH"]:
         collection.objects.link(thing)
-    shot.footage_stand_ins = collection
+    shot.stand_ins = collection
     yield 1.0
     yield from window.ask("shot 9_footage")
 
     place = takes.shot_folder(scene) / "reference"
     with bpy.context.temp_override(**window.viewport()):
         bpy.ops.inspatio.capture_reference("INVOKE_DEFAULT")
-    yield lambda: runtime.capturing
+    yield lambda: runtime.working
     yield from window.ask("move 600 400")
     yield from window.ask("shot 10_footage_capturing")
     yield from window.ask("key Escape")
-    yield lambda: runtime.capturing is None
+    yield lambda: runtime.working is None
     cancelled = takes.reference_version(scene) is None
     assert not [path for path in place.iterdir() if path.name.endswith(".tmp")]
     assert not bpy.data.textures
 
     longest = [0.0]
-    read = footage._Frames.read
+    read = clips.Frames.read
 
     def timed(frames, at):
         began = time.perf_counter()
@@ -49,11 +49,11 @@ def test(folder, movie):
         finally:
             longest[0] = max(longest[0], time.perf_counter() - began)
 
-    footage._Frames.read = timed
+    clips.Frames.read = timed
     began = time.monotonic()
     with bpy.context.temp_override(**window.viewport()):
         bpy.ops.inspatio.capture_reference("INVOKE_DEFAULT")
-    yield lambda: runtime.capturing is None
+    yield lambda: runtime.working is None
     seconds = time.monotonic() - began
     yield 2.0
     yield from window.ask("shot 11_footage_done")

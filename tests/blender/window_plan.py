@@ -11,7 +11,7 @@ def test(folder):
     yield from window.open_tab()
     assert runtime.planned is None
     bpy.ops.inspatio.capture_reference("EXEC_DEFAULT")
-    yield lambda: runtime.capturing is None
+    yield lambda: runtime.working is None
     with bpy.context.temp_override(**window.viewport()):
         bpy.ops.inspatio.start_backend()
     yield lambda: runtime.backend_status is not None

@@ -16,12 +16,12 @@ def test(folder):
     yield from window.open_tab()
     shot.reference_geometry, shot.remember = False, True
     bpy.ops.inspatio.capture_reference("EXEC_DEFAULT")
-    yield lambda: runtime.capturing is None
+    yield lambda: runtime.working is None
     assert not listing.get().reference_has_geometry
     yield from window.ask("shot remember_1")
     shot.reference_geometry = True
     bpy.ops.inspatio.capture_reference("EXEC_DEFAULT")
-    yield lambda: runtime.capturing is None
+    yield lambda: runtime.working is None
     assert listing.get().reference_has_geometry
     with bpy.context.temp_override(**window.viewport()):
         bpy.ops.inspatio.generate("INVOKE_DEFAULT")

@@ -25,11 +25,12 @@ def test(folder):
     yield from window.open_tab()
     found = {}
 
-    # By the mouse: the button is the seventh row of the first panel.
+    # By the mouse.
     yield from window.ask("shot 1_panel")
-    yield from window.ask(f"click {below_top('UI', 179)}")
-    yield lambda: runtime.capturing is not None
-    yield lambda: runtime.capturing is None
+    button = yield from window.find_button("inspatio.capture_reference")
+    yield from window.ask(f"click {button}")
+    yield lambda: runtime.working is not None
+    yield lambda: runtime.working is None
     assert takes.reference_version(scene) is not None
 
     # A warm backend, then Generate: how long until the first frame is there.

@@ -28,14 +28,16 @@ def view_all(area, operator):
 def test(folder):
     scene = window.prepare(folder, FRAMES)
     runtime = part("inspatio_blender.driver").get()
-    for name in (
-        "reference.INSPATIO_PT_reference",
-        "time.INSPATIO_PT_time",
-    ):  # As after a click on their headers.
-        module, cls = name.split(".")
-        panel = getattr(part(f"panels.{module}"), cls)
+    # As after a click on the headers of Reference, which holds World, and of Reference Time.
+    panels = [
+        part("panels.reference").INSPATIO_PT_reference,
+        part("panels.world").INSPATIO_PT_world,
+        part("panels.time").INSPATIO_PT_time,
+    ]
+    for panel in reversed(panels):
         bpy.utils.unregister_class(panel)
-        panel.bl_options = {"DEFAULT_CLOSED"} if module == "reference" else set()
+    panels[0].bl_options, panels[2].bl_options = {"DEFAULT_CLOSED"}, set()
+    for panel in panels:
         bpy.utils.register_class(panel)
     camera = scene.camera
     for frame, turn in ((25, 0.0), (45, 1.3), (62, 0.1), (80, 0.0), (97, -0.75)):

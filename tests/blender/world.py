@@ -75,6 +75,12 @@ def test(folder):
     assert not [mesh for mesh in bpy.data.meshes if mesh.get(world.MARK)]
     assert shading.color_type == "MATERIAL"
 
+    # One that shows nothing but sky, too.
+    scene.camera.rotation_euler.x = 3.0
+    assert bpy.ops.inspatio.capture_reference() == {"FINISHED"}
+    with raises(RuntimeError, "all of it is sky"):
+        bpy.ops.inspatio.show_world()
+
     # A damaged reference is said, not shown.
     view = takes.reference_version(scene) / "view_0000.exr"
     whole = view.read_bytes()

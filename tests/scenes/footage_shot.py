@@ -29,8 +29,8 @@ def main() -> None:
         camera.focal_length_pixels, camera.k1, camera.k2, camera.k3 = map(float, lens.split(","))
     shot.camera = scene.camera = bpy.data.objects["Shot Camera"]
     shot.reference_kind, shot.reference_camera = "FOOTAGE", bpy.data.objects["Footage Camera"]
-    shot.footage_clip, shot.footage_stand_ins = clip, bpy.data.collections["Stand-Ins"]
-    shot.footage_backdrop, shot.reference_scale = backdrop, "2"
+    shot.footage_clip, shot.stand_ins = clip, bpy.data.collections["Stand-Ins"]
+    shot.backdrop, shot.reference_scale = backdrop, "2"
     press("Start", bpy.ops.inspatio.start_backend)
     began = time.perf_counter()
     press("Reference from Footage", bpy.ops.inspatio.capture_reference)

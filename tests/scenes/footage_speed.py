@@ -1,8 +1,10 @@
 """Times references from footage inside Blender, for tests/bench_footage.py.
 
-`python -m tests.scenes.footage_speed ZIP FOLDER CLIP VIEWS RESULT.json`
+`python -m tests.scenes.footage_speed ZIP FOLDER CLIP VIEWS SEGMENTS RESULT.json`; SEGMENTS, where it is not 0, makes a
+sphere of so many around and so many high one of the stand-ins.
 """
 
+import importlib
 import json
 import sys
 import time
@@ -11,7 +13,7 @@ from pathlib import Path
 import bpy
 
 from . import capture, moves
-from .demo_shot import install, press
+from .demo_shot import ADDON, install, press
 from .footage_set import stand_in
 
 SIZE = (832, 480)
@@ -25,9 +27,26 @@ BOXES = (
 )
 
 
+def longest_step(scene: bpy.types.Scene) -> float:
+    """Seconds of the longest step of a reference from footage: so long the window stands still."""
+    footage, shots = (
+        importlib.import_module(f"{ADDON}.inspatio_blender.{name}") for name in ("footage", "shots")
+    )
+    folder = Path(bpy.data.filepath).parent / "steps"
+    asked = footage.plan(scene, shots.frame_size(scene), folder)
+    steps, longest, share = footage.capture_steps(scene, bpy.context.view_layer, asked), 0.0, 0.0
+    while share != "done":
+        began = time.perf_counter()
+        share = next(steps, "done")
+        longest = max(longest, time.perf_counter() - began)
+        if share is None:
+            time.sleep(0.03)  # Blender's tick
+    return longest
+
+
 def main() -> None:
     extension, folder, movie = (Path(argument).resolve() for argument in sys.argv[1:4])
-    views, result = int(sys.argv[4]), Path(sys.argv[5])
+    views, segments, result = int(sys.argv[4]), int(sys.argv[5]), Path(sys.argv[6])
     scene = capture.empty_file()
     scene.frame_start, scene.frame_end = 1, views
     scene.render.resolution_x, scene.render.resolution_y = SIZE
@@ -45,6 +64,11 @@ def main() -> None:
         stand_in(collection, "Box", (x, y, 0), (x + size, y + size, size))
     bpy.ops.mesh.primitive_cylinder_add(radius=0.3, depth=0.8, location=(0.6, 0.7, 0.4))
     collection.objects.link(bpy.context.view_layer.objects.active)
+    if segments:
+        bpy.ops.mesh.primitive_uv_sphere_add(
+            segments=segments, ring_count=segments, radius=0.9, location=(-0.2, 1.0, 0.9)
+        )
+        collection.objects.link(bpy.context.view_layer.objects.active)
     bpy.ops.wm.save_as_mainfile(filepath=str(folder / f"{movie.stem}.blend"))
     install(extension)
     bpy.ops.wm.open_mainfile(filepath=str(folder / f"{movie.stem}.blend"))
@@ -55,11 +79,12 @@ def main() -> None:
     lens.focal_length_pixels = 0.83 * clip.size[0]
     shot.preset = "inspatio-1.3b"  # Its frames are of this size.
     shot.reference_kind = "FOOTAGE"
-    shot.footage_clip, shot.footage_stand_ins = clip, bpy.data.collections["Stand-Ins"]
-    shot.footage_backdrop = 30.0
+    shot.footage_clip, shot.stand_ins = clip, bpy.data.collections["Stand-Ins"]
+    shot.backdrop = 30.0
     began, worked = time.perf_counter(), time.process_time()
     press("Reference from Footage", bpy.ops.inspatio.capture_reference)
     seconds, cpu = time.perf_counter() - began, time.process_time() - worked
+    longest = longest_step(bpy.context.scene)
     folder = max((folder / "inspatio").glob("*/reference/v*"))
     reference = json.loads((folder / "reference.json").read_text())
     size = sum(file.stat().st_size for file in folder.iterdir())
@@ -70,6 +95,7 @@ def main() -> None:
                 "views": len(reference["views"]),
                 "fps": round(views / seconds, 2),
                 "cpu_seconds_per_view": round(cpu / views, 4),
+                "longest_step_s": round(longest, 3),
                 "mb_per_view": round(size / views / 1e6, 2),
                 "blender": bpy.app.version_string,
             }
