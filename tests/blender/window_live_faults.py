@@ -108,6 +108,8 @@ def test(folder):
     yield lambda: preview.source.working
     yield from window.ask("shot live_faults_3_stale")
     yield again(blocks)
+    yield 1.0
+    assert "Live" in preview.shown(preview.scene, preview.scene.frame_current).badge
     edit(preview.scene, 0.9)
     backend = runtime.worker.backend
     yield 0.2
