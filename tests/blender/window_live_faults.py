@@ -48,6 +48,7 @@ def test(folder):
     preview.scene.camera.constraints.new("LIMIT_ROTATION")
     yield 1.0
     noted.clear()
+    preview._note()
     yield 2.0
     found["noted_at_rest"] = len(noted)
     # Undo and redo, by the keys.
