@@ -17,6 +17,7 @@ from . import changes, sampling
 from .plan import Plan
 from .store import Store
 
+COMPARE_INTERVAL_S = 0.3
 UNKEYED = 1e-4
 """Largest difference between a pose and its keys that is none."""
 
@@ -34,6 +35,7 @@ class Following:
         self._frames: list[int] = []
         self._sampling = None
         self._playhead: tuple[int, bool] | None = None
+        self._compared = 0.0
 
     @property
     def is_eager(self) -> bool:
@@ -76,6 +78,7 @@ class Following:
         if playhead != self._playhead:
             self._playhead = playhead
             self.source.set_playhead(*playhead)
+        self._compare(scene, layer, playhead[1])
         return read
 
     def has(self, frame: int) -> bool:
@@ -90,7 +93,7 @@ class Following:
             rows = next(reading)
         except StopIteration as done:
             self._take_in(scene, done.value, span)
-            self._note_unkeyed(scene, layer)
+            self._compared = 0.0
             return True
         self._sampling = reading
         self._take_in(scene, rows, span)
@@ -115,14 +118,17 @@ class Following:
             )
         self.became_stale = self.source.set_cameras(new)
 
-    def _note_unkeyed(self, scene: bpy.types.Scene, layer: bpy.types.ViewLayer) -> None:
-        self.unkeyed, frame = None, scene.frame_current
-        if not self.has(frame):
+    def _compare(self, scene: bpy.types.Scene, layer: bpy.types.ViewLayer, is_playing: bool) -> None:
+        """A few times a second, find out whether the camera stands where its keys say."""
+        frame, now = scene.frame_current, time.monotonic()
+        if is_playing or self.is_eager or now - self._compared < COMPARE_INTERVAL_S:
+            return
+        self._compared, self.unkeyed, sampled = now, None, self.source.cameras
+        if not self.has(frame) or len(sampled) != len(self._frames):
             return
         camera = sampling.camera_at(scene, scene.inspatio.camera, frame)
         _, pose, _ = cameras.sample(scene, layer, camera, shots.frame_size(scene))
-        keyed = self.source.cameras.world_to_camera[frame - self._frames[0]]
-        if np.abs(pose.ravel() - keyed).max() > UNKEYED:
+        if np.abs(pose.ravel() - sampled.world_to_camera[frame - self._frames[0]]).max() > UNKEYED:
             self.unkeyed = frame
 
 

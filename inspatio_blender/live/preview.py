@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping
 import bpy
 
 from ...backend.protocol.cameras import Cameras
-from .. import cameras, jobs, preferences, shots, takes
+from .. import jobs, preferences, shots, takes
 from ..cameras import CameraError
 from ..shots import UserError
 from ..worker import Worker
-from . import badge, changes, sampling
+from . import badge, changes
 from .flight import Flight
 from .flying import Flying, Recorded
 from .following import Following, is_dragging
@@ -26,6 +26,7 @@ from .overlay import Overlay
 from .plan import Plan
 from .source import Shown, State
 from .store import Store
+from .wishes import read_wish
 
 DISK_SHARE = 4
 """The files of pictures may take so many times the memory."""
@@ -34,9 +35,9 @@ LOOK_INTERVAL_S = 0.3
 PANEL_INTERVAL_S = 0.2
 NO_REFERENCE = "There is no reference any more: capture or recover one"
 
-_MOVERS = tuple(
-    getattr(bpy.types, name) for name in ("Camera", "Action", "Scene", "Curve", "Armature", "Collection")
-)
+_MOVERS = tuple(getattr(bpy.types, name) for name in ("Camera", "Action", "Curve", "Armature"))
+"""Not Scene and Collection: they are updated whenever Blender sorts out dependencies, as it does for what is read
+aside. What of them counts is in the wish."""
 
 
 def blender_renders() -> bool:
@@ -287,7 +288,7 @@ class Preview:
             if reference != self._reference:
                 self._reference = reference
                 self._span = takes.reference_span(reference) if reference is not None else None
-        wish = self._read_wish(scene, layer)
+        wish = read_wish(scene, layer, self._reference)
         meaning, self._wish = wish.since(self._wish), wish
         if meaning == "begin":
             self._let_go()
@@ -296,28 +297,6 @@ class Preview:
             self.message, self.fps, self._held = "", None, False
         if meaning != "nothing":
             self._note()
-
-    def _read_wish(self, scene: bpy.types.Scene, layer: bpy.types.ViewLayer) -> changes.Wish:
-        shot = scene.inspatio
-        camera, frames = sampling.camera_at(scene, shot.camera, scene.frame_current), shot.frames()
-        made = ("preset", "quality", "prompt", "seed", "keep_reference_detail", "remember")
-        markers = [(m.frame, m.camera.session_uid) for m in scene.timeline_markers if m.camera is not None]
-        sees = None
-        if camera is not None and camera.type == "CAMERA":
-            sees = camera.session_uid, camera.data.type, layer.objects.get(camera.name) == camera
-        return changes.Wish(
-            shot.live_mode,
-            str(self._reference),
-            (shots.frame_size(scene), *(getattr(shot, name) for name in made)),
-            (
-                (frames[0], frames[-1]) if frames else None,
-                sees,
-                tuple(markers) if shot.camera is None else None,
-                cameras.render_frame(scene),
-                shot.use_reference_time,
-                shot.past_end,
-            ),
-        )
 
     def _step(self, scene: bpy.types.Scene, layer: bpy.types.ViewLayer) -> None:
         drive = self._drive

@@ -72,7 +72,7 @@ def test(folder):
     assert scene.frame_current == 9
 
     # The artist's own curve runs past both ends.
-    curves = [c for cs in part("inspatio_blender.time_keys")._curve_lists(scene) for c in cs]
+    curves = [c for cs in part("inspatio_blender.curves").curve_lists(scene) for c in cs]
     assert [c.data_path for c in curves] == ["inspatio.reference_time"]
     for frame, time in ((1, -9.0), (21, 31.0)):
         shot.reference_time = time

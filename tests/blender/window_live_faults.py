@@ -48,6 +48,7 @@ def test(folder):
     preview.scene.camera.constraints.new("LIMIT_ROTATION")
     yield 1.0
     noted.clear()
+    preview._note()
     yield 2.0
     found["noted_at_rest"] = len(noted)
     # Undo and redo, by the keys.
@@ -108,6 +109,8 @@ def test(folder):
     yield lambda: preview.source.working
     yield from window.ask("shot live_faults_3_stale")
     yield again(blocks)
+    yield 1.0
+    assert "Live" in preview.shown(preview.scene, preview.scene.frame_current).badge
     edit(preview.scene, 0.9)
     backend = runtime.worker.backend
     yield 0.2
