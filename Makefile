@@ -6,7 +6,7 @@ PYTHON_5_2 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python3.
 VENV := .venv
 PY := $(VENV)/bin/python
 
-.PHONY: help venv build demo demo-footage test lint pin bench evaluate clean
+.PHONY: help venv build demo demo-footage test lint pin bench bench-live evaluate clean
 help:
 	@echo "make demo   a dressed set, a keyframed camera, generated frames: out/demo"
 	@echo "make demo-footage  a clip with a matchmove, frames from another camera: out/demo-footage (CLIP=coffee.mp4 for that one)"
@@ -14,6 +14,7 @@ help:
 	@echo "make build  the extension's zip: dist/"
 	@echo "make pin    the lists of packages that Set Up Backend installs, anew: backend/requirements/"
 	@echo "make bench  speed and memory: out/bench.json"
+	@echo "make bench-live BLENDER=/path/to/blender  the live preview in a real window, a quarter of an hour: out/bench_live.json"
 	@echo "make evaluate  quality of tiny on the test scenes: out/evaluation"
 
 $(VENV)/ready: pyproject.toml constraints.txt
@@ -63,6 +64,9 @@ pin: $(VENV)/bin/uv
 
 bench: venv
 	$(PY) -m backend bench --out out/bench.json $(if $(wildcard out/window/ticks.json),--merge out/window/ticks.json)
+
+bench-live: venv
+	$(PY) -m tests.bench_live --out out/bench_live.json
 
 evaluate: venv
 	$(PY) -m tests.scenes.evaluation --out out/scenes

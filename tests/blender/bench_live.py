@@ -198,7 +198,7 @@ def flight(scene, runtime, preview, watch, seconds):
     runtime.tick_ms.clear()
     watch.drawn.clear()
     began, told, late, memory = time.monotonic(), 0.0, Lateness(preview), []
-    backend = runtime.worker.backend.pid
+    backend = runtime.backend_status["pid"]
     while (now := time.monotonic()) - began < seconds:
         yield 0.5
         late.take_in(watch.drawn)
@@ -244,7 +244,7 @@ def bench(folder, flying_s):
     keys(scene.camera)
     scene.frame_set(1)
     bpy.ops.inspatio.capture_reference("EXEC_DEFAULT")
-    yield lambda: runtime.capturing is None
+    yield lambda: runtime.working is None
     found = {"size": [tiny.width, tiny.height]}
 
     # The add-on has tiny generate its own size; here it is as large as what the large presets make.
