@@ -1,8 +1,8 @@
 """The surface warp written down plainly, one view into one target: what `backend.constraint.surface` must equal.
 
 Every polygon in turn is met with the ray of every target pixel, in double precision, with the textbook's ray and
-plane in space; the pixel keeps the polygon whose farthest corner is nearest. Only what is one surface (`_Surface`) is
-taken from the module.
+plane in space; the pixel keeps the polygon whose farthest corner is nearest. Only what is one surface (`joins.py`) is
+taken from the program.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from backend.constraint.surface import NEAR, TOUCH, _Surface
+from backend.constraint.joins import ACROSS, CELL, DOWN, QUAD, VEIL
+from backend.constraint.raster import BEHIND, NEAR, TOUCH
+from backend.constraint.surface import Surface
 
-BESIDE = 4 * TOUCH
+BESIDE = 4 * float(TOUCH)
 """Pixels of the target: where an edge passes nearer than this to a pixel's centre, either answer is right."""
 
 
@@ -29,7 +31,7 @@ def plain_surface(
     motion (4, 4): from the view's camera to the target's. Certain: one polygon alone is the nearest, and it is a
     little beside the pixel's centre too.
     """
-    surface = _Surface.of(colour, depth, intrinsics)
+    surface = Surface.of(colour, depth, intrinsics)
     height, width = size
     row, column = torch.meshgrid(torch.arange(height).double(), torch.arange(width).double(), indexing="ij")
     back = torch.linalg.inv(onto.double())
@@ -41,7 +43,7 @@ def plain_surface(
     points = torch.cat([points, torch.ones_like(w)[..., None]], dim=-1) @ to_pixels.T
     # Homogeneous, so that a corner of the sky is its direction with 0 below.
     moved = points @ rotation.T + translation * w[..., None]
-    before = moved[..., 2].amin(dim=1) > NEAR
+    before = moved[..., 2].amin(dim=1) > float(NEAR)
     moved, w, shown, share = moved[before], w[before], shown[before], share[before]
     farthest = (w / moved[..., 2]).amin(dim=1) * share
     halves = torch.tensor([[0, 1, 3], [2, 3, 1]])
@@ -72,17 +74,36 @@ def plain_surface(
     return torch.where(known, 1 / k, torch.inf), known, certain
 
 
-def polygons_of(surface: _Surface) -> tuple[Tensor, Tensor, Tensor]:
+def polygons_of(surface: Surface) -> tuple[Tensor, Tensor, Tensor]:
     """Corners (P, 4, 3) clockwise: x, y, disparity; whether it is shown, and how much of its nearness counts, (P,)."""
-    row, column = (surface.limit > 0).nonzero().unbind(dim=1)
+    w, links = torch.from_numpy(surface.w).double(), torch.from_numpy(surface.links)
+    row, column = ((links & (QUAD | VEIL)) > 0).nonzero().unbind(dim=1)
     y = torch.stack([row, row, row + 1, row + 1], dim=1)
     x = torch.stack([column, column + 1, column + 1, column], dim=1)
-    quads = torch.stack([x, y, surface.disparity[y, x]], dim=-1).double()
-    cells = torch.stack(surface.corners, dim=-1).transpose(0, 1).double()
-    shown = surface.numbers[row, column] <= surface.planes.shape[1]
+    quads = torch.stack([x, y, w[y, x]], dim=-1).double()
+    shown = (links[row, column] & QUAD) > 0
+
+    slope_x = mean_step(w, (links & ACROSS) > 0)
+    slope_y = mean_step(w.T, (links & DOWN).T > 0).T
+    y, x = ((links & CELL) > 0).nonzero().unbind(dim=1)
+    cells = torch.stack(
+        [
+            torch.stack([x + dx, y + dy, (w + dx * slope_x + dy * slope_y).clamp(min=0)[y, x]], dim=-1)
+            for dx, dy in ((-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5))
+        ],
+        dim=1,
+    )
     many = torch.ones(len(cells))
     return (
-        torch.cat([quads, cells]),
+        torch.cat([quads, cells.double()]),
         torch.cat([shown, many.bool()]),
-        torch.cat([surface.share[row, column], many]).double(),
+        torch.cat([torch.where(shown, 1.0, float(BEHIND)), many]).double(),
     )
+
+
+def mean_step(w: Tensor, joined: Tensor) -> Tensor:
+    """Change of w (h, w) along its rows, the mean over the neighbours that a pixel is joined to; 0 where to none."""
+    steps = torch.where(joined[:, :-1], w.diff(dim=1), torch.nan)
+    nothing = torch.full_like(w[:, :1], torch.nan)
+    both = torch.stack([torch.cat([steps, nothing], dim=1), torch.cat([nothing, steps], dim=1)])
+    return both.nanmean(dim=0).nan_to_num()

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import math
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -15,6 +20,7 @@ from torch import Tensor
 from backend.constraint import Render, surface_views
 
 HEIGHT, WIDTH = SIZE
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def warp(colour: Tensor, depth: Tensor, target: Tensor, source: Tensor | None = None, **kwargs) -> Render:
@@ -210,7 +216,7 @@ def test_a_veil_hides_what_is_behind_it_and_shows_nothing(monkeypatch: pytest.Mo
         return (got.known & ~got.depth.isfinite())[0, 12, int(wall[0]) : int(wall[-1])]
 
     assert not between().any()
-    monkeypatch.setattr("backend.constraint.surface.GRAZING", 1.0)
+    monkeypatch.setattr("backend.constraint.joins.GRAZING", np.float32(1))
     assert between().any()
 
 
@@ -257,16 +263,38 @@ def test_cameras_far_from_the_origin_render_alike_in_float64() -> None:
     torch.testing.assert_close(close.colour, far.colour, atol=1e-3, rtol=0)
 
 
-def test_parts_and_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_change_nothing() -> None:
     depth = slope()
     depth[0] = torch.inf
     depth[4:7, 5:9] = 2
+    targets = torch.stack([camera(0.3 * step, 0.2, yaw=0.1) for step in range(5)])
     for onto in (intrinsics(), intrinsics(80)):
-        whole = warp(picture(), depth, camera(0.3, 0.2, yaw=0.1), onto=onto)
-        monkeypatch.setattr("backend.constraint.surface.CPU_PART", 7)
-        monkeypatch.setattr("backend.constraint.surface.PAIRS", 5)
-        with torch.inference_mode():
-            parts = warp(picture(), depth, camera(0.3, 0.2, yaw=0.1), onto=onto)
-        monkeypatch.undo()
-        for one, other in zip(whole.tensors, parts.tensors, strict=True):
-            torch.testing.assert_close(one, other, atol=0, rtol=0)
+        together = surface_views(
+            picture()[None], depth[None], intrinsics()[None], camera()[None], onto.expand(5, 3, 3), targets
+        )
+        for frame, target in enumerate(targets):
+            with torch.inference_mode():
+                alone = warp(picture(), depth, target, onto=onto)
+            for one, other in zip(together.tensors, alone.tensors, strict=True):
+                assert torch.equal(one[frame], other[0])
+
+
+def test_compiled_loops_are_found_again_by_the_next_process(tmp_path: Path) -> None:
+    # A copy of the package, so that this finds nothing of what other tests have compiled.
+    shutil.copytree(
+        ROOT / "backend", tmp_path / "backend", ignore=shutil.ignore_patterns("__pycache__", "weights")
+    )
+    command = [sys.executable, "-c", COMPILES_AND_SAYS_HOW_OFTEN]
+    runs = [
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True) for _ in range(2)
+    ]
+    assert [run.stdout.split() for run in runs] == [["0", "4"], ["4", "0"]]
+
+
+COMPILES_AND_SAYS_HOW_OFTEN = """
+from backend.constraint import surface
+surface.compile_loops()
+from backend.constraint import joins, raster, resolve
+stats = [loop.stats for loop in (joins.disparity_of, joins.join, raster.draw, resolve.resolve)]
+print(sum(sum(s.cache_hits.values()) for s in stats), sum(sum(s.cache_misses.values()) for s in stats))
+"""

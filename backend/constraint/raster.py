@@ -1,0 +1,197 @@
+"""Polygons of a view drawn into a target camera: the nearest one of every pixel.
+
+    u, v, near  (corners) moved into the target camera and projected; `near` is 1 / depth there, 0 for sky
+    nearest     (H, W) int64: the greatest key of the polygons that cover the pixel's centre, 0 where none does
+
+A key is the bits of a polygon's near, which order as the numbers do, above its number. Of h w = n pixels of the view,
+the quad below and to the right of pixel i is number i + 1 and its cell n + i + 1; what is not to be seen, as it is a
+veil or shows its back, is `HIDDEN` higher. The greatest key is the same in whatever order polygons come.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .compiled import Array, Float, compiled, inlined
+from .joins import CELL, QUAD, VEIL, slopes
+
+BEHIND = np.float32(0.9)
+"""A veil's 1 / depth counts as this much of its farthest corner's, so that it never hides what stands there itself."""
+
+NEAR = np.float32(1e-3)
+"""Polygons with a corner nearer than this, as a share of its depth in the view, are left out: they cross the
+target camera's plane, and only what is nearer than their own size could be seen of them."""
+
+TOUCH = np.float32(1e-3)
+"""How far, in pixels, polygons reach over their edges: more than what rounding tears open between them."""
+
+HIDDEN = 1 << 30
+SMALL = 4
+"""Columns and rows of a polygon that is tested pixel by pixel. Larger ones are drawn as spans."""
+
+_ONE, _HALF = np.float32(1), np.float32(0.5)
+
+
+@compiled
+def draw(w: Array, links: Array, forth: Array, shift: Array, nearest: Array) -> None:
+    """Draw the polygons of a view with disparities w and `links` (h, w) into nearest (H, W), which is 0 before.
+
+    forth (3, 3), shift (3,): a pixel s = (x, y, 1) of the view lands at forth s + w shift.
+    """
+    rows, columns = w.shape
+    upper, lower = np.empty((3, columns), np.float32), np.empty((3, columns), np.float32)
+    _project_row(w[0], 0, forth, shift, upper[0], upper[1], upper[2])
+    for y in range(rows):
+        if y + 1 < rows:
+            _project_row(w[y + 1], y + 1, forth, shift, lower[0], lower[1], lower[2])
+        for x in range(columns):
+            for cell in (0, 1):
+                number = y * columns + x + 1
+                if cell:
+                    if not links[y, x] & CELL:
+                        continue
+                    number += w.size
+                    slope_x, slope_y = slopes(w, links, y, x)
+                    u0, v0, near0 = _corner(w[y, x], y, x, -_HALF, -_HALF, slope_x, slope_y, forth, shift)
+                    u1, v1, near1 = _corner(w[y, x], y, x, _HALF, -_HALF, slope_x, slope_y, forth, shift)
+                    u2, v2, near2 = _corner(w[y, x], y, x, _HALF, _HALF, slope_x, slope_y, forth, shift)
+                    u3, v3, near3 = _corner(w[y, x], y, x, -_HALF, _HALF, slope_x, slope_y, forth, shift)
+                else:
+                    if not links[y, x] & (QUAD | VEIL):
+                        continue
+                    u0, v0, near0 = upper[0, x], upper[1, x], upper[2, x]
+                    u1, v1, near1 = upper[0, x + 1], upper[1, x + 1], upper[2, x + 1]
+                    u2, v2, near2 = lower[0, x + 1], lower[1, x + 1], lower[2, x + 1]
+                    u3, v3, near3 = lower[0, x], lower[1, x], lower[2, x]
+                near = min(min(near0, near1), min(near2, near3))
+                if not cell and links[y, x] & VEIL:
+                    near *= BEHIND
+                    number |= HIDDEN
+                if near >= 0:
+                    key = np.int64(np.float32(near).view(np.int32)) << 32 | np.int64(number)
+                    _draw_polygon(u0, v0, u1, v1, u2, v2, u3, v3, key, nearest)
+        upper, lower = lower, upper
+
+
+@inlined
+def _corner(
+    w: Float,
+    y: int,
+    x: int,
+    across: Float,
+    down: Float,
+    slope_x: Float,
+    slope_y: Float,
+    forth: Array,
+    shift: Array,
+) -> tuple[Float, Float, Float]:
+    """The corner of a pixel's square that lies half a pixel `across` and `down`."""
+    there = max(w + across * slope_x + down * slope_y, np.float32(0))
+    return _project(np.float32(x) + across, np.float32(y) + down, there, forth, shift)
+
+
+@inlined
+def _project(x: Float, y: Float, w: Float, forth: Array, shift: Array) -> tuple[Float, Float, Float]:
+    """Where the view's point (x, y) with disparity w lies in the target: u, v, 1 / depth; the last -1 where `NEAR`."""
+    z = forth[2, 0] * x + forth[2, 2] + forth[2, 1] * y + shift[2] * w
+    scale = _ONE / max(z, NEAR)
+    return (
+        (forth[0, 0] * x + forth[0, 2] + forth[0, 1] * y + shift[0] * w) * scale,
+        (forth[1, 0] * x + forth[1, 2] + forth[1, 1] * y + shift[1] * w) * scale,
+        w * scale if z > NEAR else -_ONE,
+    )
+
+
+@inlined
+def _project_row(w: Array, y: int, forth: Array, shift: Array, u: Array, v: Array, near: Array) -> None:
+    row = np.float32(y)
+    for x in range(len(w)):
+        u[x], v[x], near[x] = _project(np.float32(x), row, w[x], forth, shift)
+
+
+@inlined
+def _draw_polygon(
+    u0: Float,
+    v0: Float,
+    u1: Float,
+    v1: Float,
+    u2: Float,
+    v2: Float,
+    u3: Float,
+    v3: Float,
+    key: int,
+    nearest: Array,
+) -> None:
+    """Draw a polygon with four corners, clockwise where it is seen from its front."""
+    height, width = nearest.shape
+    left = np.ceil(min(min(u0, u1), min(u2, u3)) - TOUCH)
+    right = np.floor(max(max(u0, u1), max(u2, u3)) + TOUCH)
+    top = np.ceil(min(min(v0, v1), min(v2, v3)) - TOUCH)
+    bottom = np.floor(max(max(v0, v1), max(v2, v3)) + TOUCH)
+    if not (left <= right and top <= bottom and left < width and right >= 0 and top < height and bottom >= 0):
+        return
+    corners = min(
+        min(_turn(u0, v0, u1, v1, u2, v2), _turn(u1, v1, u2, v2, u3, v3)),
+        min(_turn(u2, v2, u3, v3, u0, v0), _turn(u3, v3, u0, v0, u1, v1)),
+    )
+    if corners > 0 and right - left < SMALL and bottom - top < SMALL:
+        for y in range(max(int(top), 0), min(int(bottom), height - 1) + 1):
+            for x in range(max(int(left), 0), min(int(right), width - 1) + 1):
+                px, py = np.float32(x), np.float32(y)
+                edges = min(
+                    min(_turn(px, py, u0, v0, u1, v1), _turn(px, py, u1, v1, u2, v2)),
+                    min(_turn(px, py, u2, v2, u3, v3), _turn(px, py, u3, v3, u0, v0)),
+                )
+                if edges >= -TOUCH:
+                    nearest[y, x] = max(nearest[y, x], key)
+    else:
+        for half in (0, 1):
+            if half:
+                u0, v0, u1, v1, u3, v3 = u2, v2, u3, v3, u1, v1
+            _draw_triangle(u0, v0, u1, v1, u3, v3, key, nearest)
+
+
+@inlined
+def _turn(u0: Float, v0: Float, u1: Float, v1: Float, u2: Float, v2: Float) -> Float:
+    """Twice the area of a triangle: positive where its corners go round clockwise."""
+    return (u1 - u0) * (v2 - v0) - (v1 - v0) * (u2 - u0)
+
+
+@inlined
+def _draw_triangle(
+    u0: Float, v0: Float, u1: Float, v1: Float, u2: Float, v2: Float, key: int, nearest: Array
+) -> None:
+    """Draw a triangle of any size: the span of every row that it reaches."""
+    height, width = nearest.shape
+    area = _turn(u0, v0, u1, v1, u2, v2)
+    if area < 0:
+        key |= HIDDEN
+    elif not area > 0:
+        return
+    if v1 < v0:
+        u0, v0, u1, v1 = u1, v1, u0, v0
+    if v2 < v1:
+        u1, v1, u2, v2 = u2, v2, u1, v1
+    if v1 < v0:
+        u0, v0, u1, v1 = u1, v1, u0, v0
+    first = max(np.ceil(v0 - TOUCH), np.float32(0))
+    last = min(np.floor(v2 + TOUCH), np.float32(height - 1))
+    if not first <= last:
+        return
+    for y in range(int(first), int(last) + 1):
+        # The long edge from top to bottom, and the way over the corner between.
+        row = np.float32(y)
+        straight = u0 + (u2 - u0) * _along(row, v0, v2)
+        around = u0 + (u1 - u0) * _along(row, v0, v1) + (u2 - u1) * _along(row, v1, v2)
+        start = max(np.ceil(min(straight, around) - TOUCH), np.float32(0))
+        stop = min(np.floor(max(straight, around) + TOUCH), np.float32(width - 1))
+        if start <= stop:
+            for x in range(int(start), int(stop) + 1):
+                nearest[y, x] = max(nearest[y, x], key)
+
+
+@inlined
+def _along(y: Float, start: Float, stop: Float) -> Float:
+    """How much of the way from start to stop lies before y, 0 to 1."""
+    share = (y - start) / max(stop - start, np.float32(1e-9))
+    return min(max(share, np.float32(0)), _ONE)
