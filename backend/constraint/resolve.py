@@ -14,7 +14,7 @@ import numpy as np
 
 from .compiled import Array, Float, compiled, inlined
 from .joins import ACROSS, DOWN, QUAD, slopes
-from .raster import HIDDEN
+from .raster import EMPTY, HIDDEN
 
 SAME = np.float32(1.01)
 """Views whose depths differ by less than this factor see the same surface: the lower keeps the pixel."""
@@ -22,12 +22,15 @@ SAME = np.float32(1.01)
 HOLE = np.float32(-1.0)
 
 _ZERO, _ONE, _HALF = np.float32(0), np.float32(1), np.float32(0.5)
+_QUARTER = np.float32(0.25)
 _LEAST = np.float32(1e-6)
 
 
 @compiled
 def resolve(
     nearest: Array,
+    edges: Array,
+    finer: Array,
     picture: Array,
     w: Array,
     links: Array,
@@ -41,7 +44,9 @@ def resolve(
 ) -> None:
     """Put a view into one frame's colour (3, H, W), depth and known (H, W) where it is nearer than the lower views.
 
-    picture (h, w, 3), w and links (h, w) of the view; nearest (H, W) as `raster.draw` leaves it.
+    picture (h, w, 3), w and links (h, w) of the view; nearest, edges, finer as in `raster`. Of an edge the colour is
+    the mean of its four places where one of them shows another part of the view: nothing is mixed as long as both
+    surfaces lie as they do in the view.
     seen (H, W): 1 / depth of what the lower views have there, -1 where they have nothing; brought up to date.
     reached (H, W): becomes what this view alone knows.
     """
@@ -49,28 +54,49 @@ def resolve(
     for v in range(nearest.shape[0]):
         for u in range(nearest.shape[1]):
             key = nearest[v, u]
-            if key == 0:
+            if key == EMPTY:
                 continue
-            hidden = key & HIDDEN
+            hidden, order, fringe = key & HIDDEN, key >> 32, key < 0
             reached[v, u] = not hidden
-            near = np.int32(key >> 32).view(np.float32)
-            if not near > seen[v, u] * SAME:
+            near = np.int32(-1 - order if fringe else order).view(np.float32)
+            if seen[v, u] >= 0 and (fringe or not near > seen[v, u] * SAME):
                 continue
-            seen[v, u] = near
+            if fringe and known[v, u]:
+                continue
+            seen[v, u] = -_ONE if fringe else near
             known[v, u] = not hidden
             if hidden:
                 colour[0, v, u] = colour[1, v, u] = colour[2, v, u] = HOLE
                 depth[v, u] = np.inf
                 continue
-            number = (key & (HIDDEN - 1)) - 1
-            cell = number >= pixels
-            if cell:
-                number -= pixels
-            y = np.int64(np.uint32(number) // columns)
-            x = number - y * columns
-            dx, dy, k = _met(w, links, y, x, cell, np.float32(u), np.float32(v), back, epipole)
-            depth[v, u] = _ONE / max(k, near)
-            _sample(picture, links, y, x, cell, dx, dy, colour, v, u)
+            red, green, blue, total = _ZERO, _ZERO, _ZERO, _ZERO
+            home_x, home_y, other = np.int64(0), np.int64(0), np.bool_(False)
+            for sample in range(5 if edges[v, u] else 1):
+                across, down = _ZERO, _ZERO
+                if sample:
+                    right, below = (sample - 1) & 1, (sample - 1) >> 1
+                    key = finer[2 * v + below, 2 * u + right]
+                    if key == EMPTY or key & HIDDEN:
+                        continue
+                    across, down = _QUARTER * (2 * right - 1), _QUARTER * (2 * below - 1)
+                number = (key & (HIDDEN - 1)) - 1
+                cell = number >= pixels
+                if cell:
+                    number -= pixels
+                y = np.int64(np.uint32(number) // columns)
+                x = number - y * columns
+                place = np.float32(u) + np.float32(across), np.float32(v) + np.float32(down)
+                dx, dy, k = _met(w, links, y, x, cell, place[0], place[1], back, epipole)
+                r, g, b = _sampled(picture, links, y, x, cell, dx, dy)
+                if sample == 0:
+                    depth[v, u] = _ONE / max(k, near)
+                    colour[0, v, u], colour[1, v, u], colour[2, v, u] = r, g, b
+                    home_x, home_y = x, y
+                else:
+                    red, green, blue, total = red + r, green + g, blue + b, total + _ONE
+                    other = other or abs(x - home_x) > 1 or abs(y - home_y) > 1
+            if other:
+                colour[0, v, u], colour[1, v, u], colour[2, v, u] = red / total, green / total, blue / total
 
 
 @inlined
@@ -123,19 +149,10 @@ def _depth(
 
 
 @inlined
-def _sample(
-    picture: Array,
-    links: Array,
-    y: int,
-    x: int,
-    cell: bool,
-    dx: Float,
-    dy: Float,
-    colour: Array,
-    v: int,
-    u: int,
-) -> None:
-    """Give target pixel (u, v) the colour at (dx, dy) from pixel (x, y): bilinear over what is one surface with it."""
+def _sampled(
+    picture: Array, links: Array, y: int, x: int, cell: bool, dx: Float, dy: Float
+) -> tuple[Float, Float, Float]:
+    """Colour at (dx, dy) from pixel (x, y): bilinear over what is one surface with it."""
     along, down, both = True, True, True
     next_x, next_y = x + 1, y + 1
     if cell:
@@ -152,13 +169,13 @@ def _sample(
     over = (_ONE - dx) * dy if down else _ZERO
     across = dx * dy if both else _ZERO
     share = _ONE / (own + beside + over + across)
+    own, beside, over, across = own * share, beside * share, over * share, across * share
     # What is not joined counts nothing, and may lie outside: any pixel does in its place.
     next_x, next_y = next_x if along else x, next_y if down else y
     far_x, far_y = next_x if both else x, next_y if both else y
-    for i in range(3):
-        colour[i, v, u] = (
-            picture[y, x, i] * own
-            + picture[y, next_x, i] * beside
-            + picture[next_y, x, i] * over
-            + picture[far_y, far_x, i] * across
-        ) * share
+    four = picture[y, x], picture[y, next_x], picture[next_y, x], picture[far_y, far_x]
+    return (
+        four[0][0] * own + four[1][0] * beside + four[2][0] * over + four[3][0] * across,
+        four[0][1] * own + four[1][1] * beside + four[2][1] * over + four[3][1] * across,
+        four[0][2] * own + four[1][2] * beside + four[2][2] * over + four[3][2] * across,
+    )

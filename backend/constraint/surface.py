@@ -6,7 +6,7 @@ where the camera comes close. One view of h x w pixels into one target camera of
     joins.py    links (h, w): which neighbouring pixels are one surface. A quad lies between four that are; where they
                 are not, and along the picture's border, a cell: the pixel's own square, in the plane that the
                 neighbours it is joined to tell
-    raster.py   nearest (H, W): the polygon that is nearest in every pixel
+    raster.py   nearest (H, W): the polygon that is nearest in every pixel; and finer, four to a pixel, at edges
     resolve.py  colour, depth, known (H, W): the polygon's plane is met with the pixel's ray
 
 Everything is done in disparity w = 1 / depth. With A = K' R K^-1 and t = K' (translation), a pixel s = (x, y, 1) of
@@ -36,6 +36,9 @@ from .splat import HOLE, Render
 if TYPE_CHECKING:
     from .compiled import Array
 
+TWICE = np.array([[2, 0, 0.5], [0, 2, 0.5], [0, 0, 1]])
+"""From a target's pixels to those of one twice as wide and high."""
+
 
 def surface_views(
     colour: Tensor,
@@ -52,7 +55,7 @@ def surface_views(
     the targets': they need not be magnified. The first call in a process compiles, see `compile_loops`.
     """
     # numba takes a while to import, which the backend's start need not wait for.
-    from .raster import draw
+    from .raster import EMPTY, draw, find_edges
     from .resolve import resolve
 
     height, width = size or (depth.shape[-2], depth.shape[-1])
@@ -68,6 +71,8 @@ def surface_views(
     )
     motions = [targets @ np.linalg.inv(source) for source in sources]
 
+    whole = np.ones((height, width), np.bool_)
+
     def render_frame(frame: int) -> None:
         seen = np.full((height, width), -1, np.float32)
         for view, surface in enumerate(surfaces):
@@ -75,16 +80,20 @@ def surface_views(
             forth = onto @ motion[:3, :3] @ np.linalg.inv(surface.lens)
             shift, back = onto @ motion[:3, 3], np.linalg.inv(forth)
             epipole = back @ shift
-            forth, shift, back, epipole = (x.astype(np.float32) for x in (forth, shift, back, epipole))
-            nearest = np.zeros((height, width), np.int64)
-            draw(surface.w, surface.links, forth, shift, nearest)
+            nearest = np.full((height, width), EMPTY)
+            draw(surface.w, surface.links, _float(forth), _float(shift), whole, nearest)
+            edges, finer = np.zeros((height, width), np.bool_), np.empty((2 * height, 2 * width), np.int64)
+            find_edges(nearest, edges, finer)
+            draw(surface.w, surface.links, _float(TWICE @ forth), _float(TWICE @ shift), edges, finer)
             resolve(
                 nearest,
+                edges,
+                finer,
                 surface.picture,
                 surface.w,
                 surface.links,
-                back,
-                epipole,
+                _float(back),
+                _float(epipole),
                 seen,
                 pictures[frame],
                 distance[frame],
@@ -95,6 +104,10 @@ def surface_views(
     with ThreadPoolExecutor(max_workers=min(torch.get_num_threads(), max(frames, 1))) as pool:
         list(pool.map(render_frame, range(frames)))
     return Render(*(torch.from_numpy(x).to(colour.device) for x in (pictures, known, distance, reached)))
+
+
+def _float(x: Array) -> Array:
+    return x.astype(np.float32)
 
 
 def compile_loops() -> None:
