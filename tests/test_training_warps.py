@@ -65,6 +65,16 @@ def test_edges_lie_at_jumps_of_depth_and_not_on_slopes():
     assert found.min() == 20 - warps.EDGE and found.max() == 19 + warps.EDGE
 
 
+def test_speed_is_told_by_size_and_threads():
+    before = torch.get_num_threads()
+    rows = warps.speed_table(((64, 48),)).splitlines()[2:]
+    assert torch.get_num_threads() == before
+    assert [row.split(" | ")[:2] for row in rows] == [["| 64x48", "1"], ["| 64x48", "2"]]
+    for row in rows:
+        figures = row.strip("|").split("|")[2:]
+        assert all(0 < float(seconds) < 10 for figure in figures for seconds in figure.split("/"))
+
+
 def test_both_warps_stand_side_by_side_in_its_results(path, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["warps", "--scenes", str(path.parent), "--out", str(tmp_path)])
     warps.main()
