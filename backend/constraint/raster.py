@@ -153,11 +153,7 @@ def _draw_polygon(
     if small:
         first_x, last_x = max(int(left), 0), min(int(right), width - 1)
         first_y, last_y = max(int(top), 0), min(int(bottom), height - 1)
-        some = False
-        for y in range(first_y >> fine, (last_y >> fine) + 1):
-            for x in range(first_x >> fine, (last_x >> fine) + 1):
-                some = some or wanted[y, x]
-        if not some:
+        if fine and not _any(wanted, first_y >> 1, last_y >> 1, first_x >> 1, last_x >> 1):
             return
     corners = min(
         min(_turn(u0, v0, u1, v1, u2, v2), _turn(u1, v1, u2, v2, u3, v3)),
@@ -178,6 +174,15 @@ def _draw_polygon(
             if half:
                 u0, v0, u1, v1, u3, v3 = u2, v2, u3, v3, u1, v1
             _draw_triangle(u0, v0, u1, v1, u3, v3, key, fine, wanted, nearest)
+
+
+@inlined
+def _any(wanted: Array, first_y: int, last_y: int, first_x: int, last_x: int) -> Float:
+    some = False
+    for y in range(first_y, last_y + 1):
+        for x in range(first_x, last_x + 1):
+            some = some or wanted[y, x]
+    return some
 
 
 @inlined

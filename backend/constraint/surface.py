@@ -70,19 +70,28 @@ def surface_views(
         for x in (world_to_camera, target_world_to_camera, target_intrinsics)
     )
     motions = [targets @ np.linalg.inv(source) for source in sources]
-
     whole = np.ones((height, width), np.bool_)
+    spare: list[tuple[Array, Array, Array]] = []
 
     def render_frame(frame: int) -> None:
+        try:  # A thread goes on with planes that are in its cache.
+            planes = spare.pop()
+        except IndexError:
+            planes = (
+                np.empty((height, width), np.int64),
+                np.empty((height, width), np.bool_),
+                np.empty((2 * height, 2 * width), np.int64),
+            )
+        nearest, edges, finer = planes
         seen = np.full((height, width), -1, np.float32)
         for view, surface in enumerate(surfaces):
             onto, motion = lenses[frame], motions[view][frame]
             forth = onto @ motion[:3, :3] @ np.linalg.inv(surface.lens)
             shift, back = onto @ motion[:3, 3], np.linalg.inv(forth)
             epipole = back @ shift
-            nearest = np.full((height, width), EMPTY)
+            nearest.fill(EMPTY)
+            edges.fill(False)
             draw(surface.w, surface.links, _float(forth), _float(shift), whole, nearest)
-            edges, finer = np.zeros((height, width), np.bool_), np.empty((2 * height, 2 * width), np.int64)
             find_edges(nearest, edges, finer)
             draw(surface.w, surface.links, _float(TWICE @ forth), _float(TWICE @ shift), edges, finer)
             resolve(
@@ -100,6 +109,7 @@ def surface_views(
                 known[frame],
                 reached[frame, view],
             )
+        spare.append(planes)
 
     with ThreadPoolExecutor(max_workers=min(torch.get_num_threads(), max(frames, 1))) as pool:
         list(pool.map(render_frame, range(frames)))
