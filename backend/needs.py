@@ -26,7 +26,8 @@ from .protocol.blocks import BLOCK_SIZES
 
 SPLAT_TARGET_PLANES, SPLAT_VIEW_PLANES = 60, 15
 """Floats a pixel that the splat keeps at once: of the frame being splatted, and of every lifted view. Counted by hand
-in splat.py; the former with the indices that CUDA sorts in its deterministic form."""
+in splat.py; the former with the indices that CUDA sorts in its deterministic form. The surface warp has its planes in
+main memory, and fewer of them."""
 
 LARGEST_VIEW = 4
 """Pixels of a view for each of the target's: Capture makes them twice as wide and high at most."""

@@ -34,6 +34,7 @@ from torch import Tensor, nn
 
 from .beside import Beside, side_stream
 from .codec import Codec, Decoder, Encoder
+from .constraint import compile_loops
 from .constraint.geometry import depth_of_triangles
 from .constraint.mask import mask_latents
 from .constraint.splat import Render
@@ -170,8 +171,12 @@ class Session:
     def warm_up(self, show: Show = lambda text, share: None, cancelled: Cancel = lambda: False) -> None:
         """Have the first block take no longer than later ones, once for all takes of this shape. Before the first step.
 
-        Layers are compiled, then two blocks are generated that nobody sees. Raises Cancelled when asked to.
+        The warp's loops and layers are compiled, then two blocks are generated that nobody sees. Raises Cancelled when
+        asked to.
         """
+        if self._preset.warp == "surface":
+            show("Compiling the warp", 0.0)
+            compile_loops()
         accelerator, device = self._preset.accelerator, self._preset.device.torch_device
         shape = self._width, self._height, self._autoencoder.digest, self._world.kind, self._preset.plan
         if accelerator is None or not accelerator.warms_up or shape in accelerator.warm:

@@ -175,6 +175,20 @@ def test_a_wrong_number_of_cameras_is_refused(preset: LoadedPreset, worlds: dict
         session.step(camera_block(move(24, WIDTH, HEIGHT).block(1)))
 
 
+def test_a_preset_with_the_surface_warp_compiles_it_before_its_first_block(
+    preset: LoadedPreset, worlds: dict[str, World]
+) -> None:
+    told: list[tuple[str, float]] = []
+    frames = {}
+    for warp in ("splat", "surface"):
+        session = Session(replace(preset, warp=warp), worlds["still"], WIDTH, HEIGHT, seed=1)
+        session.warm_up(lambda text, share: told.append((text, share)))
+        frames[warp] = _frames(_run(session, move(21, WIDTH, HEIGHT), [0, 1]))
+    assert told == [("Compiling the warp", 0.0)]
+    assert frames["surface"].shape == frames["splat"].shape
+    assert (frames["surface"] != frames["splat"]).any()
+
+
 def test_render_and_latents_of_a_stream_in_blocks_equal_the_whole(
     preset: LoadedPreset, worlds: dict[str, World]
 ) -> None:

@@ -1,6 +1,7 @@
 """Holds the two warps against true renders, before any network has seen them.
 
     python -m backend.training.warps --scenes DIR --out out/warps
+    python -m backend.training.warps --speed
 
 Scenes are sequence files with true colour and depth of the shot, as `evaluate` takes them. What a view sees is told by
 the true depth: a target pixel's point is moved into the view and held against the four depths around it there. Writes
@@ -9,10 +10,13 @@ warps.json, a Markdown table, and a strip per scene: view | splat | surface | tr
 covered    PSNR where both warps know the pixel. edges: of those, within 2 pixels of a jump of the true depth.
 flying     share of the pixels that no view sees which the warp claims to know.
 cracks     share of the pixels that a view sees plainly which the warp does not know.
+
+`--speed` times both instead, in turns, one view of the bench's room into 12 frames.
 """
 
 import argparse
 import json
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,10 +26,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..bench import pose, room
 from ..constraint import WARPS
 from ..constraint.splat import SKY
 from .evaluate import HOLE_COLOUR, mean_of, to_codes, warp_of, world_of
-from .examples import Sequence
+from .examples import Sequence, pictures
 from .measures import psnr
 
 AGREES = 0.02
@@ -165,14 +170,53 @@ def table(results: list[WarpResult]) -> str:
     return "\n".join(rows)
 
 
+def timed(width: int, height: int, threads: int, turns: int = 12) -> dict[str, tuple[float, float]]:
+    """Seconds of each warp for 12 frames, the best of some turns: by the clock, and of processors together."""
+    colour, depth, lens = room(width, height)
+    intrinsics = torch.tensor(lens).view(1, 3, 3)
+    targets = torch.tensor([pose(0.05 * step, 0.04 * step) for step in range(12)]).view(-1, 4, 4)
+    views = pictures(colour[None]), torch.from_numpy(depth)[None], intrinsics, torch.eye(4)[None]
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in WARPS}
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        for turn in range(turns + 1):  # In turns, so that what else the machine does slows both alike.
+            for name, warp in WARPS.items():
+                clock, processors = time.perf_counter(), time.process_time()
+                warp(*views, intrinsics.expand(12, 3, 3), targets)
+                spent = time.perf_counter() - clock, time.process_time() - processors
+                taken[name] += [spent] if turn else []  # The first compiles.
+    finally:
+        torch.set_num_threads(before)
+    return {name: (min(s for s, _ in spent), min(s for _, s in spent)) for name, spent in taken.items()}
+
+
+def speed_table(sizes: tuple[tuple[int, int], ...] = ((256, 144), (832, 480))) -> str:
+    """Both warps' seconds on one thread and on two, as Markdown."""
+    rows = ["| size | threads | by the clock | of processors |", "|---|---|---|---|"]
+    for width, height in sizes:
+        for threads in (1, 2):
+            spent = timed(width, height, threads).values()
+            clock, processors = (
+                " / ".join(f"{seconds:.3f}" for seconds in kind) for kind in zip(*spent, strict=True)
+            )
+            rows.append(f"| {width}x{height} | {threads} | {clock} | {processors} |")
+    return "\n".join(rows)
+
+
 @torch.inference_mode()
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--scenes", type=Path, required=True)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--scenes", type=Path)
+    what.add_argument("--speed", action="store_true")
     parser.add_argument("--out", type=Path, default=Path("out/warps"))
     arguments = parser.parse_args()
+    if arguments.speed:
+        print(speed_table())
+        return
     arguments.out.mkdir(parents=True, exist_ok=True)
     results = [
         result for path in sorted(arguments.scenes.glob("*.npz")) for result in compare(path, arguments.out)
