@@ -45,7 +45,9 @@ def test_preview(installed, tmp_path):
     kept, flown = (json.loads((Path(found[name]) / "take.json").read_text()) for name in ("kept", "flown"))
     assert (kept["state"], kept["frames_done"]) == ("finished", 45)
     assert (flown["state"], flown["frames_done"]) == ("finished", found["recorded"])
-    assert found["keys"] == found["recorded"] >= 20
+    assert (
+        found["keys"] == found["recorded"] >= 13
+    )  # A block and what of the one before was flown after the press.
 
 
 def test_whatever_happens_to_a_preview(installed, tmp_path, painting_python):
