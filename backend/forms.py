@@ -25,6 +25,7 @@ class TakeBody(BaseModel):
     quality: Literal["draft", "final"] = "final"
     remember: bool = False
     preview: bool = False
+    endless: bool = Field(False, description="of a preview: hardly any of its past states are kept")
 
 
 class TakeAnswer(BaseModel):

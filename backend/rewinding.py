@@ -7,7 +7,8 @@
 The newest state of a preview is its session's own and costs nothing; as soon as it is past, it lies in the host's
 memory. Where past ones take too much room, that goes which leaves the shortest gap, so that what stays of a preview
 with n blocks lies evenly over them: with room for half of them no gap is longer than two blocks, for a quarter four.
-The first state of a preview, which holds nothing, and its newest always stay.
+The first state of a preview, which holds nothing, and its newest always stay. Of one without end (a flown camera, which
+nobody asks to go back) only those and the one before the newest: it would fill the room with what is never used.
 """
 
 from __future__ import annotations
@@ -80,8 +81,9 @@ class _Held(Generic[S]):
 class Past(Generic[S]):
     """The states of one preview, in order of their blocks. Of one thread at a time."""
 
-    def __init__(self, room: Room, first: S) -> None:
+    def __init__(self, room: Room, first: S, endless: bool = False) -> None:
         self._room = room
+        self._endless = endless
         self._held = [_Held(first)]
         self._number = room.enter(self)
 
@@ -101,6 +103,8 @@ class Past(Generic[S]):
             before = self._held[-1]
             before.bytes = before.state.host_bytes
             self._held.append(_Held(state))
+            if self._endless:
+                del self._held[1:-2]
             self._room.thin()
             if before in self._held:
                 before.state = before.state.on_host()

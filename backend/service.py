@@ -63,6 +63,7 @@ class TakeRequest:
     quality: str = "final"
     remember: bool = False
     preview: bool = False
+    endless: bool = False
 
 
 @dataclass(frozen=True)
@@ -229,7 +230,7 @@ class Service:
             )
         except (PresetError, SessionError, DeviceError) as error:
             raise ServiceError(422, "invalid", str(error)) from None
-        past = Past(self._room, session.state) if request.preview else None
+        past = Past(self._room, session.state, request.endless) if request.preview else None
         take = OpenTake(session, planned, past)
         self._takes.add(take)
         self._warm_up(take, cancelled)

@@ -197,10 +197,11 @@ class Client:
         quality: str = "final",
         remember: bool = False,
         preview: bool = False,
+        endless: bool = False,
     ) -> OpenTake:
         """Open a take of the reference with this digest; its blocks can be generated then.
 
-        preview: for `preview_block` and `rewind`, not for `generate`.
+        preview: for `preview_block` and `rewind`, not for `generate`. endless: it is hardly ever rewound.
         """
         answer = self._json(
             "POST",
@@ -216,6 +217,7 @@ class Client:
                 "quality": quality,
                 "remember": remember,
                 "preview": preview,
+                "endless": endless,
             },
         )
         return OpenTake(

@@ -100,7 +100,13 @@ class Link:
         return digest
 
     def open(
-        self, job: Job, client: Client, digest: str, settings: Settings, preview: bool = False
+        self,
+        job: Job,
+        client: Client,
+        digest: str,
+        settings: Settings,
+        preview: bool = False,
+        endless: bool = False,
     ) -> OpenTake:
         """Open a take of the reference with this digest."""
         with self._telling_what_it_does(job, client):
@@ -115,6 +121,7 @@ class Link:
                 settings.quality,
                 settings.remember,
                 preview,
+                endless,
             )
 
     def close(self, opened: OpenTake) -> None:

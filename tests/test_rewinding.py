@@ -66,6 +66,17 @@ def test_a_full_room_thins_out_evenly(blocks: int, fit: int) -> None:
         assert past.back_to(asked).block == kept
 
 
+def test_one_without_end_keeps_what_an_interruption_needs() -> None:
+    room = Room(1000)
+    past = Past(room, FakeState(0), endless=True)
+    for block in range(1, 50):
+        past.keep(FakeState(block, 10))
+        assert room.bytes <= 10, "a flight of hours takes no more than one of seconds"
+    assert past.blocks == [0, 48, 49]
+    assert past.back_to(48).block == 48
+    assert past.back_to(47).block == 0
+
+
 def test_previews_share_the_room_and_leave_it() -> None:
     room = Room(200)
     first, second = _past(room, 15), _past(room, 15)

@@ -121,7 +121,8 @@ class Drawing:
         shader.uniform_sampler("scene", against or self._lights)
         gpu.state.depth_test_set(depth)
         gpu.state.depth_mask_set(False)
-        gpu.state.blend_set("ALPHA_PREMULT")
+        # What hides everything need not read what is there.
+        gpu.state.blend_set("ALPHA_PREMULT" if opacity < 1.0 else "NONE")
         try:
             self._batch.draw(shader)
         finally:

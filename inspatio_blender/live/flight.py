@@ -66,6 +66,8 @@ class _Made:
 class Flight(Source):
     """Frames of a flown camera, numbered 0, 1, 2 …; see the module's docstring."""
 
+    endless = True
+
     def __init__(self, store: Store, kept_seconds: float = KEPT_SECONDS) -> None:
         super().__init__(store)
         self._kept_seconds = kept_seconds

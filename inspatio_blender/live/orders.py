@@ -60,6 +60,9 @@ class Origin:
 class Source:
     """What a `Plan` and a `Flight` have in common. Any thread; no call waits for the backend or the disk."""
 
+    endless = False
+    """Whether it only goes forward: none of its blocks is generated again."""
+
     def __init__(self, store: Store) -> None:
         self.store = store
         self.origin: Origin | None = None

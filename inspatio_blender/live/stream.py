@@ -132,7 +132,9 @@ class Stream:
             self._said = text
 
     def _open(self, client: Client) -> OpenTake:
-        opened = self._link.open(self._job, client, self._digest, self._job, preview=True)
+        opened = self._link.open(
+            self._job, client, self._digest, self._job, preview=True, endless=self._source.endless
+        )
         self._source.origin = Origin(
             self._digest, opened.preset_digest, opened.backend_version, opened.device
         )

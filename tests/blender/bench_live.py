@@ -23,10 +23,11 @@ WARM_UP_S = 120.0
 
 
 class Watch:
-    """What was drawn when, while the preview shows a picture: (time, key, stale, frame) of each redraw."""
+    """The preview's blocks, and what was drawn when: (time, key, stale, frame) of each redraw that shows a picture."""
 
     def __init__(self, scene, preview):
-        self.scene, self.preview, self.drawn = scene, preview, []
+        self.scene, self.preview, self.drawn, self.blocks = scene, preview, [], []
+        self._told, preview.handle = preview.handle, self._hear
         self._handler = bpy.types.SpaceView3D.draw_handler_add(self._note, (), "WINDOW", "POST_PIXEL")
 
     def _note(self):
@@ -35,7 +36,13 @@ class Watch:
         if shown is not None and shown.array is not None:
             self.drawn.append((time.monotonic(), shown.key, shown.stale, frame))
 
+    def _hear(self, event):
+        if isinstance(event, part("inspatio_blender.jobs").PreviewBlock):
+            self.blocks.append(event)
+        return self._told(event)
+
     def end(self):
+        self.preview.handle = self._told
         bpy.types.SpaceView3D.draw_handler_remove(self._handler, "WINDOW")
 
 
@@ -76,30 +83,55 @@ def keys(camera):
     curve.update()
 
 
-def playback(scene, runtime, preview, watch):
-    """Every frame is generated: how fast they are played, and what of each tick is ours."""
-    scene.frame_set(1)
-    scene.render.fps, scene.sync_mode = 24, "NONE"
+def only_viewport():
+    """A step: the viewport fills the window, as for playing a shot; Blender's own floor is not drawn."""
+    place = window.viewport()
+    space = place["area"].spaces.active
+    space.region_3d.view_perspective = "CAMERA"
+    space.shading.type = "SOLID"
+    space.overlay.show_floor = space.overlay.show_axis_x = space.overlay.show_axis_y = False
+    with bpy.context.temp_override(**place):
+        bpy.ops.screen.screen_full_area(use_hide_panels=True)
     yield 1.0
-    preview.overlay.draw_ms.clear()
-    preview.overlay.upload_ms.clear()
-    runtime.tick_ms.clear()
-    watch.drawn.clear()
+    with bpy.context.temp_override(**window.viewport()):
+        bpy.ops.view3d.view_center_camera()
+    yield 1.0
+
+
+def play(scene, seconds):
+    """Steps: redraws of the viewport a second while the animation plays for so long."""
+    drawn = []
+    handler = bpy.types.SpaceView3D.draw_handler_add(lambda: drawn.append(1), (), "WINDOW", "POST_PIXEL")
     with bpy.context.temp_override(**window.viewport()):
         bpy.ops.screen.animation_play()
     began = time.monotonic()
-    yield 15.0
-    seconds = time.monotonic() - began
+    yield seconds
+    taken = time.monotonic() - began
     with bpy.context.temp_override(**window.viewport()):
         bpy.ops.screen.animation_cancel(restore_frame=False)
-    changes = sum(a[3] != b[3] for a, b in zip(watch.drawn, watch.drawn[1:], strict=False))
+    bpy.types.SpaceView3D.draw_handler_remove(handler, "WINDOW")
+    return len(drawn) / taken
+
+
+def playback(scene, runtime, preview, watch):
+    """Every frame is generated: how fast they are played, and what of each tick is ours."""
+    scene.frame_set(1)
+    yield 1.0
+    preview.overlay.draw_ms.clear()
+    preview.overlay.work_ms.clear()
+    preview.overlay.upload_ms.clear()
+    runtime.tick_ms.clear()
+    watch.drawn.clear()
+    rate = yield from play(scene, 15.0)
+    frames = sum(a[3] != b[3] for a, b in zip(watch.drawn, watch.drawn[1:], strict=False))
     draws, ticks = list(preview.overlay.draw_ms), list(runtime.tick_ms)
     return {
-        "frames_a_second": round(changes / seconds, 2),
+        "frames_a_second": round(rate * frames / max(1, len(watch.drawn) - 1), 2),
         "wanted_a_second": 24,
         "redraws": len(draws),
         "draw_ms_p50": p(draws, 0.5),
         "draw_ms_p99": p(draws, 0.99),
+        "draw_work_ms_p99": p(list(preview.overlay.work_ms), 0.99),
         "upload_ms_p99": p(list(preview.overlay.upload_ms), 0.99),
         "tick_ms_p99": p(ticks, 0.99),
         "share_ms_p99": (p(draws, 0.99) or 0.0) + (p(ticks, 0.99) or 0.0),
@@ -132,6 +164,7 @@ def edits(scene, preview, watch):
         scene.frame_set(frame)
         yield 0.5
         watch.drawn.clear()
+        watch.blocks.clear()
         before, generated = preview.shown(scene, frame).key, plan.blocks_generated
         began = edit(scene, key, 0.05 if turn % 2 else -0.05)
         new = []
@@ -141,14 +174,16 @@ def edits(scene, preview, watch):
             return bool(new)
 
         yield drawn
-        block_s = block_seconds(preview)
+        made = watch.blocks[0]
         yield lambda generated=generated: plan.blocks_generated > generated and not plan.missing
         found.append(
             {
                 "block": block,
                 "seconds": round(new[0][0] - began, 3),
-                "block_seconds": round(block_s, 3),
-                "over_ms": round(1000 * (new[0][0] - began - block_s), 1),
+                "block_seconds": round(made.seconds, 3),
+                "until_asked_ms": round(1000 * (made.generated_at - made.seconds - began), 1),
+                "until_drawn_ms": round(1000 * (new[0][0] - made.generated_at), 1),
+                "over_ms": round(1000 * (new[0][0] - began - made.seconds), 1),
                 "generated": plan.blocks_generated - generated,
                 "expected": total - block,
             }
@@ -240,12 +275,16 @@ def bench(folder, flying_s):
     presets = part("inspatio_blender.settings").PRESETS
     tiny = presets["tiny"]
     scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = 1664, 960, 100
-    yield from window.open_tab()
+    yield from only_viewport()
     keys(scene.camera)
     scene.frame_set(1)
     bpy.ops.inspatio.capture_reference("EXEC_DEFAULT")
     yield lambda: runtime.working is None
-    found = {"size": [tiny.width, tiny.height]}
+    area = window.viewport()["region"]
+    found = {"size": [tiny.width, tiny.height], "viewport": [area.width, area.height]}
+    scene.render.fps, scene.sync_mode = 24, "NONE"
+    found["blender_alone_frames_a_second"] = round((yield from play(scene, 10.0)), 2)
+    say(f"without a preview {found['blender_alone_frames_a_second']} frames a second")
 
     # The add-on has tiny generate its own size; here it is as large as what the large presets make.
     presets["tiny"] = dataclasses.replace(tiny, width=LARGE[0], height=LARGE[1])
