@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-DEBOUNCE_S = 0.05
+DEBOUNCE_S = 0.03
 """How long nothing has to change before the cameras are read again."""
 
 Meaning = Literal["nothing", "sample", "begin"]

@@ -138,10 +138,6 @@ def playback(scene, runtime, preview, watch):
     }
 
 
-def block_seconds(preview, count=12):
-    return count / preview.fps
-
-
 def edit(scene, block, by):
     """Move the key in the middle of a block."""
     curve = part("inspatio_blender.curves").find_curves(scene.camera)["location", 0]
@@ -199,19 +195,26 @@ def edits(scene, preview, watch):
 
 
 class Lateness:
-    """How long after it was flown each frame of a flight is first drawn, in seconds and in times of its block."""
+    """How long after it was flown each frame of a flight is first drawn: in seconds, and in block times.
 
-    def __init__(self, preview):
-        self.preview, self.known, self.seconds, self.blocks = preview, set(), [], []
+    A camera goes through two blocks: it is flown during the one before its own. The mean of their times is one.
+    """
 
-    def take_in(self, drawn):
+    def __init__(self, watch):
+        self.watch, self.known, self.seconds, self.blocks = watch, set(), [], []
+
+    def take_in(self):
+        drawn, self.watch.drawn = self.watch.drawn, []
         for when, key, _, _ in drawn:
             number = key[2]
-            flown = self.preview.source.seconds_of(number)
-            if flown is not None and number not in self.known:
+            flown = self.watch.preview.source.seconds_of(number)
+            made = self.watch.blocks
+            own = next((i for i, one in enumerate(made) if 0 <= number - one.first < one.count), 0)
+            if flown is not None and number not in self.known and own > 0:
                 self.known.add(number)
                 self.seconds.append(when - flown)
-                self.blocks.append((when - flown) / block_seconds(self.preview))
+                self.blocks.append(2 * (when - flown) / (made[own].seconds + made[own - 1].seconds))
+        del self.watch.blocks[:-4]
 
 
 def flight(scene, runtime, preview, watch, seconds):
@@ -232,12 +235,12 @@ def flight(scene, runtime, preview, watch, seconds):
     preview.overlay.draw_ms.clear()
     runtime.tick_ms.clear()
     watch.drawn.clear()
-    began, told, late, memory = time.monotonic(), 0.0, Lateness(preview), []
+    watch.blocks.clear()
+    began, told, late, memory = time.monotonic(), 0.0, Lateness(watch), []
     backend = runtime.backend_status["pid"]
     while (now := time.monotonic()) - began < seconds:
         yield 0.5
-        late.take_in(watch.drawn)
-        watch.drawn.clear()
+        late.take_in()
         if now - told > 5.0:
             told = now
             memory.append(((now - began) / 60.0, megabytes(os.getpid()), megabytes(backend)))
