@@ -21,7 +21,7 @@ from .task import Task
 log = logging.getLogger(__name__)
 
 EAGER_INTERVAL_S = 0.005
-LIVE_INTERVAL_S = 0.01
+AWAITING_INTERVAL_S = 0.01
 BUSY_INTERVAL_S = 0.02
 IDLE_INTERVAL_S = 0.3
 
@@ -90,7 +90,9 @@ def _tick() -> float:
     except Exception:  # Whatever went wrong in one tick, the next one must come.
         log.exception("a tick failed")
     if runtime is not None and runtime.preview is not None:
-        return EAGER_INTERVAL_S if runtime.preview.is_eager else LIVE_INTERVAL_S
+        if runtime.preview.is_eager:
+            return EAGER_INTERVAL_S
+        return AWAITING_INTERVAL_S if runtime.preview.awaits_a_block else BUSY_INTERVAL_S
     return BUSY_INTERVAL_S if busy else IDLE_INTERVAL_S
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspatio_blender.live.changes import DEBOUNCE_S, Debounce, Playback, Wish, dragging
+from inspatio_blender.live.changes import DEBOUNCE_S, QUIET_S, Debounce, Playback, Wish, dragging
 
 WISH = Wish("TIMELINE", "v001", ((256, 144), "tiny", 0), ((1, 97), "camera"))
 
@@ -34,6 +34,16 @@ def test_many_changes_count_once_when_they_are_over(gaps):
     assert not debounce.due(now + 10, False)
 
 
+def test_the_first_change_after_quiet_is_told_from_those_that_follow():
+    debounce = Debounce()
+    assert debounce.note(0.0)
+    assert not debounce.note(QUIET_S * 0.9)
+    assert not debounce.note(QUIET_S * 1.8)
+    assert debounce.note(QUIET_S * 3)
+    assert not debounce.due(QUIET_S * 4, dragging(["TRANSFORM_OT_translate"]))
+    assert not debounce.note(QUIET_S * 4.5)
+
+
 def test_a_drag_counts_when_the_mouse_is_let_go():
     debounce = Debounce()
     debounce.note(0.0)
@@ -46,6 +56,13 @@ def test_a_playing_animation_and_ours_are_no_drag():
     assert not dragging([])
     assert not dragging(["SCREEN_OT_animation_step", "INSPATIO_OT_recover_reference", "GRAPH_OT_view_all"])
     assert dragging(["INSPATIO_OT_x", "VIEW3D_OT_walk"])
+
+
+@given(st.floats(0, allow_infinity=False), st.floats(-10, 1e9))
+def test_the_picture_of_a_flight_is_always_one_of_the_newest_block(seconds, now):
+    playback = Playback()
+    playback.arrived(9.0, 12, seconds, now=5.0)
+    assert 9 <= playback.number(now) <= 20
 
 
 def test_a_flight_plays_at_the_rate_it_is_made():

@@ -3,18 +3,22 @@
     another mode, reference, size, preset, seed …   every picture is of something else: begin anew
     another camera, range, key, parent …            read the cameras again; which pictures are stale, the plan knows
     a transform that is being dragged               nothing yet: it counts when the mouse is let go
+    the first change after quiet                    read at once, as far as that takes no time: often it is the only one
 
 `Playback` says which picture of a flight is to be seen when.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 DEBOUNCE_S = 0.03
 """How long nothing has to change before the cameras are read again."""
+QUIET_S = 0.25
+"""What changes after nothing did for so long is likely the only change, or the first of many."""
 
 Meaning = Literal["nothing", "sample", "begin"]
 
@@ -44,22 +48,25 @@ class Debounce:
 
     def __init__(self) -> None:
         self._last: float | None = None
+        self._noted = -math.inf
 
     @property
     def waiting(self) -> bool:
         """Whether something has changed that did not count yet."""
         return self._last is not None
 
-    def note(self, now: float) -> None:
-        """Something has changed at `now` seconds."""
-        self._last = now
+    def note(self, now: float) -> bool:
+        """Something has changed at `now` seconds; whether that is the first change after quiet."""
+        quiet = now - self._noted >= QUIET_S
+        self._last = self._noted = now
+        return quiet
 
     def due(self, now: float, dragging: bool) -> bool:
         """Whether what has changed counts now; it does so once."""
         if self._last is None:
             return False
         if dragging:
-            self._last = now
+            self._last = self._noted = now
             return False
         if now - self._last < DEBOUNCE_S:
             return False
@@ -92,5 +99,6 @@ class Playback:
         """The picture to be seen; None before the first block."""
         if not self.count:
             return None
-        share = (now - self.began) / self.seconds if self.seconds > 0 else 1.0
-        return self.first + min(self.count - 1, max(0, int(share * self.count)))
+        elapsed = max(0.0, now - self.began)
+        share = elapsed / self.seconds if elapsed < self.seconds else 1.0  # Its seconds may be none at all.
+        return self.first + min(self.count - 1, int(share * self.count))

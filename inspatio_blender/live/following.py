@@ -2,6 +2,7 @@
 
 The cameras are read a little at a time, some milliseconds a tick, once nothing was changed for a moment; as far as they
 are known they go to the plan at once, so that the first block that changed is generated while the others are read.
+The first change after quiet is read as soon as Blender tells of it.
 Main thread only.
 """
 
@@ -42,9 +43,27 @@ class Following:
         """Whether cameras are being read, or about to be."""
         return self._debounce.waiting or self._sampling is not None
 
-    def note(self) -> None:
-        """Something has changed."""
-        self._debounce.note(time.monotonic())
+    def note(self) -> bool:
+        """Something has changed; whether that is the first change after quiet."""
+        return self._debounce.note(time.monotonic())
+
+    def read_at_once(
+        self, scene: bpy.types.Scene, layer: bpy.types.ViewLayer, span: tuple[float, float] | None
+    ) -> bool:
+        """Read the first cameras now, where that takes no time; whether the block in flight became stale.
+
+        For the handler that hears of an edit: Blender draws the edit before the next tick comes, which a heavy scene
+        takes long for. All cameras are read afterwards as after any other edit. Raises as `step`.
+        """
+        if scene.inspatio.frames() != self._frames or not self._frames:
+            return False
+        self.let_go()
+        camera, size = scene.inspatio.camera, shots.frame_size(scene)
+        rows = sampling.first_rows(scene, layer, camera, self._frames, size)
+        if not rows:
+            return False
+        self._take_in(scene, rows, span)
+        return self.became_stale
 
     def let_go(self) -> None:
         """The scene under the cameras that are being read is about to be exchanged."""
@@ -102,7 +121,7 @@ class Following:
     def _take_in(
         self, scene: bpy.types.Scene, rows: list[sampling.Row], span: tuple[float, float] | None
     ) -> None:
-        """Give the plan the cameras that are known; those that are not read yet are as they were."""
+        """Give the plan the cameras that are known; no block of those that are not read yet is begun."""
         frames, count = tuple(map(float, self._frames)), len(rows)
         ks, poses, moments = zip(*rows, strict=True)
         new = shots.timed(scene, Cameras(frames[:count], ks, poses, moments), span)
@@ -116,7 +135,7 @@ class Following:
                 new.world_to_camera + before.world_to_camera[count:],
                 new.times + before.times[count:],
             )
-        self.became_stale = self.source.set_cameras(new)
+        self.became_stale = self.source.set_cameras(new, unknown=range(count, len(frames)))
 
     def _compare(self, scene: bpy.types.Scene, layer: bpy.types.ViewLayer, is_playing: bool) -> None:
         """A few times a second, find out whether the camera stands where its keys say."""

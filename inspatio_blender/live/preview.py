@@ -107,6 +107,11 @@ class Preview:
         return not self.is_rendering and isinstance(self._drive, Following) and self._drive.is_eager
 
     @property
+    def awaits_a_block(self) -> bool:
+        """Whether a block may arrive at any moment."""
+        return self._job is not None and bool(self.source.working)
+
+    @property
     def missing(self) -> int | None:
         """How many frames of the shot are not generated, or stale; None before its cameras were read."""
         drive = self._drive
@@ -142,7 +147,8 @@ class Preview:
         for update in depsgraph.updates:
             moved = update.is_updated_transform or update.is_updated_geometry
             if isinstance(update.id, _MOVERS) or (moved and isinstance(update.id, bpy.types.Object)):
-                self._note()
+                if self._note() and not is_dragging():
+                    self._read_at_once()
                 return
 
     def before_undo(self) -> None:
@@ -332,11 +338,25 @@ class Preview:
 
     # The job:
 
-    def _note(self) -> None:
-        """Something has changed: look at the cameras, and begin again where nothing is generated."""
+    def _note(self) -> bool:
+        """Something has changed: look at the cameras, and begin again where nothing is generated.
+
+        Whether a shot is followed in which nothing had changed for a while.
+        """
         self._wanted = True
-        if isinstance(self._drive, Following):
-            self._drive.note()
+        return isinstance(self._drive, Following) and self._drive.note()
+
+    def _read_at_once(self) -> None:
+        """Let what was just edited be generated before Blender draws it."""
+        scene, drive, job = self.scene, self._drive, self._job
+        if scene is None or job is None or not isinstance(drive, Following):
+            return
+        layer = scene.view_layers.get(self._view_layer) or scene.view_layers[0]
+        try:
+            if drive.read_at_once(scene, layer, self._span):
+                self._worker.interrupt_block(job)
+        except (CameraError, UserError):
+            pass  # The next tick says it.
 
     def _hold(self, message: str) -> None:
         """Nothing can be generated now: what there is stays."""

@@ -102,6 +102,23 @@ def sample_steps(
         yield rows
 
 
+def first_rows(
+    scene: bpy.types.Scene,
+    view_layer: bpy.types.ViewLayer,
+    camera: bpy.types.Object | None,
+    frames: Sequence[int],
+    size: tuple[int, int],
+) -> list[Row]:
+    """As many of the shot's cameras as a step gives, where they can be read inside a handler: by curves; else none.
+
+    Raises CameraError.
+    """
+    used = [check(scene, view_layer, camera_at(scene, camera, frame)) for frame in frames]
+    if not (all(map(_moved_by_curves, set(used))) and _timed_by_curves(scene)):
+        return []
+    return _by_curves(scene, used, frames, size, time.perf_counter() + SLICE_S)
+
+
 def _rows(scene, cameras, frames, matrices, ks, times) -> list[Row]:
     try:
         poses = worlds_to_camera(np.array(matrices, dtype=np.float64))
