@@ -11,8 +11,14 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from hypothesis import settings
+
 ROOT = Path(__file__).resolve().parent.parent
 ADDON = "inspatio_addon"
+
+# Another program that takes the machine for a moment is no fault of what is tested.
+settings.register_profile("inspatio", deadline=None)
+settings.load_profile("inspatio")
 
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))

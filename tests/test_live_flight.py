@@ -19,7 +19,7 @@ from scipy.spatial.transform import Rotation, Slerp
 from backend.protocol.cameras import Cameras
 
 SIZE = 8
-fast = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+fast = settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 angles = st.floats(-3.0, 3.0)
 
 

@@ -23,7 +23,7 @@ from backend.protocol.cameras import Cameras
 SIZE = 8
 Camera = tuple[object, ...]
 LENGTHS = st.integers(1, 140)
-fast = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+fast = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 class FakeBackend:

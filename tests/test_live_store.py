@@ -235,7 +235,7 @@ os.kill(os.getpid(), 9)
     other.close()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     memory=st.integers(1, 12),
     disk=st.integers(0, 20),

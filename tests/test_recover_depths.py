@@ -69,7 +69,7 @@ def test_whole_numbers_stand_for_a_range(tmp_path: Path, ending: str, low: float
     assert found[0, 0] == low, "where the range begins at 0, code 0 is no depth, else the nearest"
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.floats(0.3, 3), st.floats(0.0, 20.0), st.floats(0.0, 12.0))
 def test_ray_distance_is_planar_depth_times_the_rays_length(focal: float, u: float, v: float) -> None:
     k = lens(WIDTH, HEIGHT, focal)
@@ -174,7 +174,7 @@ def test_depth_of_another_shape_names_both_sizes() -> None:
         check_shape("d.exr", (24, 18), "photo.jpg", (1920, 1280))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.integers(8, 60), st.integers(8, 60), st.floats(-0.3, 0.3), st.floats(-0.3, 0.3), st.floats(0.6, 1.5)
 )
@@ -238,7 +238,7 @@ def test_what_lies_beside_the_picture_has_no_depth() -> None:
     assert cut[0].tolist() == [5 + index // 4 for index in range(40)]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.tuples(st.integers(2, 61), st.integers(2, 45)),
     st.tuples(st.integers(2, 61), st.integers(2, 45)),
@@ -313,7 +313,7 @@ def test_exif(order: str, kind: int) -> None:
     assert jpeg_focal(exif_jpeg(order, kind, 0)) is None, "0 means unknown"
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(2, 120), st.integers(0, 255))
 def test_broken_exif_is_none(at: int, value: int) -> None:
     data = bytearray(exif_jpeg("<", 3, 28))

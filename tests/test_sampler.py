@@ -71,7 +71,7 @@ def test_sigmas_follow_the_formula() -> None:
     assert Schedule((1000, 500)).steps.tolist() == pytest.approx([1000, 2500 / 3], abs=1e-3)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.floats(0, 1100))
 def test_a_timestep_has_the_sigma_of_the_nearest(timestep: float) -> None:
     schedule = Schedule()
@@ -79,7 +79,7 @@ def test_a_timestep_has_the_sigma_of_the_nearest(timestep: float) -> None:
     assert schedule.sigma(timestep) == pytest.approx(nearest / 1000, abs=1e-6)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.floats(0.01, 1))
 def test_flow_takes_the_noise_away_again(sigma: float) -> None:
     noise = torch.randn(SHAPE, generator=torch.Generator().manual_seed(0))

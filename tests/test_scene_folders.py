@@ -144,7 +144,7 @@ def _random_shot(folder: Path, seed: int, kind: str, views: int, frames: int, sk
     return shot
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(
     seed=st.integers(0, 1 << 30),
     kind=st.sampled_from(["still", "stills", "moving"]),

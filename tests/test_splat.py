@@ -60,7 +60,7 @@ depths = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(cameras, cameras, depths, st.floats(8, 40), st.sampled_from([SIZE, (9, 31)]), st.integers(0, 99))
 def test_equals_the_plain_splat(
     source: Tensor, target: Tensor, rows: list[float], focal: float, size: tuple[int, int], seed: int
@@ -79,7 +79,7 @@ def test_equals_the_plain_splat(
     torch.testing.assert_close(got.depth[0], distance, atol=1e-3, rtol=1e-4)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(cameras, st.lists(no_depth, min_size=HEIGHT, max_size=HEIGHT))
 def test_pixels_without_depth_reach_nothing(target: Tensor, rows: list[float]) -> None:
     depth = torch.tensor(rows)[:, None].expand(SIZE)
@@ -103,7 +103,7 @@ def test_a_view_seen_from_its_own_camera_is_itself() -> None:
     torch.testing.assert_close(got.depth[0], slope(), atol=1e-3, rtol=0)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(places, places, places, angles, angles)
 def test_sky_does_not_shift(x: float, y: float, z: float, yaw: float, pitch: float) -> None:
     sky = torch.full(SIZE, torch.inf)

@@ -54,7 +54,7 @@ near_cameras = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(near_cameras, depths, st.floats(8, 60), st.sampled_from([SIZE, (9, 31), (40, 60)]), st.integers(0, 99))
 def test_equals_the_plain_surface(
     target: Tensor, rows: list[float], focal: float, size: tuple[int, int], seed: int
@@ -73,7 +73,7 @@ def test_equals_the_plain_surface(
     assert (got.colour[:, 0][~got.known] == -1).all()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(depths)
 def test_a_view_seen_from_its_own_camera_is_itself(rows: list[float]) -> None:
     depth = torch.tensor(rows)[:, None].expand(SIZE)
@@ -85,7 +85,7 @@ def test_a_view_seen_from_its_own_camera_is_itself(rows: list[float]) -> None:
     torch.testing.assert_close(got.depth[0], expected, atol=1e-3, rtol=1e-3)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.floats(2, 40), st.floats(0.1, 50), st.floats(-1, 1), st.floats(-1, 1))
 def test_a_plane_has_no_cracks_at_any_distance_and_zoom(
     focal: float, distance: float, x: float, y: float
@@ -138,7 +138,7 @@ def test_what_is_nearer_hides_what_is_farther() -> None:
         torch.testing.assert_close(shown, torch.full_like(shown, distance / 20), atol=1e-3, rtol=0)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(no_depth, min_size=HEIGHT, max_size=HEIGHT), cameras)
 def test_pixels_without_depth_reach_nothing(rows: list[float], target: Tensor) -> None:
     got = warp(picture(), torch.tensor(rows)[:, None].expand(SIZE), target)
@@ -171,7 +171,7 @@ def test_a_surface_seen_from_behind_hides_but_shows_nothing() -> None:
     assert not inner(got.known).any()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(places, places, places, st.floats(-0.6, 0.6), st.floats(-0.6, 0.6))
 def test_sky_is_closed_turns_with_the_camera_and_does_not_shift(
     x: float, y: float, z: float, yaw: float, pitch: float

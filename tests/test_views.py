@@ -46,7 +46,7 @@ def test_another_number_of_frames_is_refused() -> None:
         choose_views(known([[1]] * 10))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.integers(1, 4).flatmap(
         lambda views: st.lists(
@@ -62,7 +62,7 @@ def test_one_to_four_views_are_all_used_as_far_as_there_is_room(cover: list[list
     assert sorted(set(chosen)) == best and len(chosen) == 3
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.lists(st.integers(0, 8), min_size=4, max_size=4), min_size=12, max_size=12))
 def test_four_views_by_trying_every_choice(cover: list[list[int]]) -> None:
     latents = [
