@@ -45,6 +45,8 @@ class Screen:
             subprocess.run([self._gui, "shot", OUT / f"{words[0]}.png"], check=True)
         elif kind == "key":
             self._xdotool("key", *words)
+        elif kind in ("down", "up"):
+            self._xdotool(f"key{kind}", *words)
         elif kind == "move":
             self._xdotool("mousemove", *words)
         elif kind == "hover":

@@ -45,6 +45,8 @@ def test_preview(installed, tmp_path):
     kept, flown = (json.loads((Path(found[name]) / "take.json").read_text()) for name in ("kept", "flown"))
     assert (kept["state"], kept["frames_done"]) == ("finished", 45)
     assert (flown["state"], flown["frames_done"]) == ("finished", found["recorded"])
+    assert found["walked"] > 0.05, found
+    assert 1 < found["changed_walking"] < found["changed_after"], found
     assert (
         found["keys"] == found["recorded"] >= 13
     )  # A block and what of the one before was flown after the press.

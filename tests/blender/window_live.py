@@ -165,6 +165,32 @@ def fly(scene, runtime, pictures, found):
     yield from window.ask("shot live_8_recorded")
 
 
+def walk(scene, runtime, found):
+    """Blender's own walk navigation through the camera, with a key held down: the world follows."""
+    preview, camera = runtime.preview, scene.camera
+    bpy.context.preferences.inputs.walk_navigation.walk_speed = 0.15
+    blocks = preview.source.blocks_generated
+    yield lambda: preview.source.blocks_generated > blocks + 1
+    stood, before = camera.matrix_world.translation.copy(), preview.shown(scene, scene.frame_current)
+    yield from window.ask("move 600 400")
+    with bpy.context.temp_override(**window.viewport()):
+        bpy.ops.view3d.walk("INVOKE_DEFAULT")
+    yield from window.ask("down w")
+    blocks = preview.source.blocks_generated
+    yield lambda: preview.source.blocks_generated > blocks + 2
+    walking = preview.shown(scene, scene.frame_current)
+    yield from window.ask("up w")
+    yield from window.ask("key Return")
+    blocks = preview.source.blocks_generated
+    yield lambda: preview.source.blocks_generated > blocks + 2
+    found["walked"] = (camera.matrix_world.translation - stood).length
+    after = preview.shown(scene, scene.frame_current)
+    found["changed_walking"], found["changed_after"] = (
+        float(np.abs(shown.array.astype(float) - before.array).mean()) for shown in (walking, after)
+    )
+    yield from window.ask("shot live_9_walked")
+
+
 def window_ticks(runtime):
     return [round(float(np.percentile(runtime.tick_ms, q)), 2) for q in (50, 99, 100)]
 
@@ -191,13 +217,14 @@ def test(folder):
     yield from timeline(scene, runtime, pictures, found)
     found["ticks_timeline"] = window_ticks(runtime)
     yield from fly(scene, runtime, pictures, found)
+    yield from walk(scene, runtime, found)
     with bpy.context.temp_override(**window.viewport()):
         bpy.ops.inspatio.preview_stop()
     assert runtime.preview is None
     yield 0.5
-    yield from window.ask("shot live_9_stopped")
+    yield from window.ask("shot live_10_stopped")
     found["pictures"] = pictures.told
     return found
 
 
-window.Steps(test(*arguments()[:1]), 240)
+window.Steps(test(*arguments()[:1]), 480)
