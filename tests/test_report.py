@@ -207,7 +207,7 @@ def test_settings_and_versions_are_told(tmp_path: Path) -> None:
     )
     page = read(write_take(tmp_path, cameras, seed=77, fps=25.0, keep_reference_detail=False, remember=True))
     rows = page.rows()
-    assert rows["Frames"] == "1–30, 30" and rows["Size"] == "64 × 48"
+    assert rows["Frames"] == "1–30 (30)" and rows["Size"] == "64 × 48"
     assert (rows["Seed"], rows["Frames a second"], rows["Prompt"]) == ("77", "25", "none")
     assert (rows["Keep Reference Detail"], rows["Remember"]) == ("off", "on")
     assert rows["Field of view"] == "31.0° to 58.1°, from 58.1° to 31.0° over the shot"

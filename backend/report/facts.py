@@ -60,7 +60,7 @@ def settings(take: Take, reference: Reference | None) -> Rows:
     shot = take.shot
     frames, content = shot.cameras.frames, shot.to_json()
     rows = [
-        ("Frames", f"{span(frames[0], frames[-1])}, {len(frames)}"),
+        ("Frames", f"{span(frames[0], frames[-1])} ({len(frames)})"),
         ("Size", f"{shot.width} × {shot.height}"),
         ("Field of view", _field_of_view(shot)),
         ("Reference Time", _reference_time(shot)),

@@ -42,13 +42,13 @@ def coverage_graph(frames: Sequence[float], coverage: Sequence[float]) -> str:
 
 
 def timing_graph(times: Sequence[BlockTime]) -> str:
-    """What the stages took of each block, in milliseconds a frame. Blocks taken together are averaged."""
+    """What the stages took of each block, in milliseconds a generated frame. Blocks taken together are averaged."""
     height = 190
     names, count = stage_names(list(times)), len(times)
     groups = [times[at : at + _together(count)] for at in range(0, count, _together(count))]
     columns = []
     for group in groups:
-        shown = sum(time.frames for time in group)
+        shown = sum(time.generated for time in group)
         columns.append([sum(time.stages.get(name, 0.0) for time in group) / shown for name in names])
     highest = max((sum(column) for column in columns), default=0.0) or 1.0
     steps = nice_steps(0.0, highest, 4)
@@ -56,10 +56,10 @@ def timing_graph(times: Sequence[BlockTime]) -> str:
     scale = (height - TOP - BOTTOM) / top
     parts = []
     for value in steps:
-        y = _r(height - BOTTOM - scale * value)
-        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
-        parts.append(f'<text x="{LEFT - 8}" y="{y}" dy=".35em" text-anchor="end">{value:g} ms</text>')
-    step = min((WIDTH - LEFT - RIGHT) / len(groups), 90)
+        line = _r(height - BOTTOM - scale * value)
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{line}" y2="{line}"/>')
+        parts.append(f'<text x="{LEFT - 8}" y="{line}" dy=".35em" text-anchor="end">{value:g} ms</text>')
+    step = min((WIDTH - LEFT - RIGHT) / len(groups), 120)
     for place, (group, column) in enumerate(zip(groups, columns, strict=True)):
         y = float(height - BOTTOM)
         blocks = span(group[0].block + 1, group[-1].block + 1)

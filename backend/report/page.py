@@ -65,7 +65,7 @@ svg .frustum { fill: none; stroke-width: 1; stroke-linejoin: round; opacity: .75
 svg .path { stroke: var(--path); }
 svg .view { stroke: var(--view); }
 svg .way.view { stroke-width: 5; opacity: .4; }
-svg .frustum.view { stroke-dasharray: 4 3; opacity: 1; }
+svg .frustum.view { stroke-width: 1.5; opacity: 1; }
 svg .start { fill: var(--path); stroke: var(--card); stroke-width: 1.5; }
 svg .end { fill: var(--card); stroke: var(--path); stroke-width: 2.2; }
 .paths { display: grid; gap: 18px; grid-template-columns: repeat(auto-fit, minmax(340px, 1fr)); }
@@ -200,7 +200,7 @@ def _timings(take: Take) -> str:
     if not times:
         return '<p class="soft">Nothing was timed: the take was kept from a preview.</p>'
     counted = steady(times)
-    hint = f"Milliseconds a frame, block by block. The table counts {_blocks_told(times, counted)}."
+    hint = f"Milliseconds a generated frame, block by block. The table counts {_blocks_told(times, counted)}."
     return f'{timing_graph(times)}{_times_table(counted)}<p class="soft">{escape(hint)}</p>'
 
 

@@ -46,7 +46,8 @@ def camera_paths(take: Take, reference: Reference | None) -> list[tuple[str, str
     if reference is not None:
         poses = [view.world_to_camera for view in reference.views]
         lenses = [view.intrinsics for view in reference.views]
-        views = _seen(others, lenses, poses, (reference.width, reference.height), reach)
+        # A little larger, to be seen where the shot begins at a view.
+        views = _seen(others, lenses, poses, (reference.width, reference.height), 1.3 * reach)
     spread = np.ptp(centres, axis=0) if extent > 1e-6 else np.ones(3)
     side = 0 if spread[0] >= spread[1] else 1
     frames = cameras.frames

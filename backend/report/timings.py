@@ -25,17 +25,18 @@ REST = "Everything else"
 
 @dataclass(frozen=True)
 class BlockTime:
-    """What a block of `frames` frames took: all of it, and each stage."""
+    """What a block took: all of it, and each stage. Of the `generated` frames the last block may keep only some."""
 
     block: int
     frames: int
+    generated: int
     seconds: float
     stages: Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class StageTime:
-    """A stage over several blocks: milliseconds a frame and a block, and its share of all their time."""
+    """A stage over several blocks: milliseconds a generated frame and a block, and its share of all their time."""
 
     stage: str
     frame_ms: float
@@ -57,8 +58,8 @@ def block_times(take: Take) -> list[BlockTime]:
         named = (
             {str(name): _number(value) for name, value in stages.items()} if isinstance(stages, dict) else {}
         )
-        frames = block_span(block, len(take.shot.cameras)).count
-        times.append(BlockTime(block, frames, _number(timing.get("seconds")), named))
+        span = block_span(block, len(take.shot.cameras))
+        times.append(BlockTime(block, span.count, span.size, _number(timing.get("seconds")), named))
     return [time for time in times if time.seconds or any(time.stages.values())]
 
 
@@ -77,7 +78,7 @@ def stage_times(times: list[BlockTime]) -> list[StageTime]:
     rest = 1000 * sum(time.seconds for time in times) - sum(totals.values())
     if rest > 0:
         totals[REST] = rest
-    whole, frames = sum(totals.values()), sum(time.frames for time in times)
+    whole, frames = sum(totals.values()), sum(time.generated for time in times)
     return [
         StageTime(stage, total / frames, total / len(times), total / whole if whole else 0.0)
         for stage, total in totals.items()

@@ -49,6 +49,8 @@ def install(url):
 
 def update(folder):
     """Update while the extension is enabled and its backend runs; a take before, and one after."""
+    bpy.ops.wm.read_userpref()  # The module begins with those of the factory.
+    bpy.context.preferences.system.use_online_access = True
     enable()
     assert settings().take_folder == "//frames from elsewhere"
     settings().autostart = True
