@@ -10,7 +10,7 @@ from .facts import LOW, number, percent, span
 from .timings import STAGES, BlockTime, stage_names
 
 WIDTH = 1040
-LEFT, RIGHT, TOP, BOTTOM = 52, 8, 10, 26
+LEFT, RIGHT, TOP, BOTTOM = 60, 8, 10, 26
 """Room around a graph, in units of its view box."""
 MOST_COLUMNS = 260
 """Frames, or blocks, are taken together where there are more."""

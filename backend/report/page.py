@@ -94,6 +94,7 @@ td { overflow-wrap: anywhere; }
   section { break-inside: avoid; border-radius: 0; }
   .sheet { grid-template-columns: repeat(5, 1fr); }
   .paths { grid-template-columns: 1fr 1fr; }
+  .facts th { width: 9em; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 """
