@@ -290,7 +290,6 @@ def test_the_repository_in_the_window(served: Served, tmp_path: Path) -> None:
         pytest.skip("the environment variable BLENDER names no Blender")
     command = (
         os.environ["BLENDER"],
-        "--online-mode",
         "--python-use-system-env",
         "--python-exit-code",
         "1",

@@ -11,6 +11,8 @@ NAME = ADDON.split(".")[1]
 
 def test(url):
     bpy.context.preferences.view.show_splash = False
+    bpy.ops.wm.read_homefile(use_empty=True)  # Takes away the one that is there.
+    yield 1.0
     bpy.context.preferences.system.use_online_access = True
     repositories = bpy.context.preferences.extensions.repos
     for one in list(repositories):  # The official one would be asked, too.
