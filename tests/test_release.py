@@ -247,6 +247,7 @@ class Served:
         handler = functools.partial(_Quiet, directory=str(folder))
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.zip = next(folder.glob("*.zip"))
         self.url = f"http://127.0.0.1:{self._server.server_port}/index.json"
 
     def update(self) -> None:
@@ -276,11 +277,11 @@ def test_blender_installs_and_updates_from_the_repository(
     blender = Blender(name, (str(python),), tmp_path / "user")
     blender.resources.mkdir()
     environment = {"INSPATIO_ADDON": ADDON, "INSPATIO_PYTHON": str(painting_python)}
-    found = blender.run("repository.py", "install", served.url, **environment)
+    found = blender.run("repository.py", "install", served.url, served.zip, **environment)
     assert found["version"] == VERSION
     assert Path(found["file"]).is_relative_to(blender.resources)
     served.update()
-    found = blender.run("repository.py", "update", tmp_path, **environment)
+    found = blender.run("repository.py", "update", tmp_path, served.zip, **environment)
     assert found["version"] == "0.1.10"
     assert len(list((tmp_path / "frames from elsewhere").rglob("take_002/*.png"))) == 9
 

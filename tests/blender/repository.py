@@ -9,14 +9,14 @@ from door import ADDON, enable, main, part, simple_scene
 NAME = ADDON.split(".")[1]
 
 
-def the_repository():
-    """Index of our repository in the preferences."""
+def index(module):
+    """Index of a repository in the preferences."""
     repositories = bpy.context.preferences.extensions.repos
-    return next(place for place, one in enumerate(repositories) if one.module == NAME)
+    return next(place for place, one in enumerate(repositories) if one.module == module)
 
 
 def sync():
-    assert bpy.ops.extensions.repo_sync(repo_index=the_repository()) == {"FINISHED"}
+    assert bpy.ops.extensions.repo_sync(repo_index=index(NAME)) == {"FINISHED"}
 
 
 def version():
@@ -39,12 +39,30 @@ def install(url):
     repository = repositories.new(name="InSpatio", module=NAME, remote_url=url)
     assert not repository.use_custom_directory
     sync()
-    place = the_repository()
-    assert bpy.ops.extensions.package_install(repo_index=place, pkg_id="inspatio_blender") == {"FINISHED"}
+    installed = bpy.ops.extensions.package_install(repo_index=index(NAME), pkg_id="inspatio_blender")
+    assert installed == {"FINISHED"}
     assert ADDON in bpy.context.preferences.addons, "installed, but not enabled"
     settings().take_folder = "//frames from elsewhere"
     settings().autostart = False
     bpy.ops.wm.save_userpref()
+
+
+def refuse_a_copy(zip_file):
+    """A copy from disk is not enabled beside ours, and ours goes on."""
+    import addon_utils  # Which is there once bpy is.
+
+    copied = bpy.ops.extensions.package_install_files(
+        repo="user_default", filepath=zip_file, enable_on_install=False
+    )
+    assert copied == {"FINISHED"}
+    refused = []
+    copy = "bl_ext.user_default.inspatio_blender"
+    assert addon_utils.enable(copy, handle_error=lambda error: refused.append(str(error))) is None
+    said = f"InSpatio is enabled already, from the repository {NAME}: uninstall it there first"
+    assert refused == [said], refused
+    bpy.ops.extensions.package_uninstall(repo_index=index("user_default"), pkg_id="inspatio_blender")
+    assert bpy.context.scene.inspatio.preset == "tiny"
+    assert bpy.ops.inspatio.generate.poll()
 
 
 def update(folder):
@@ -77,9 +95,13 @@ def take(folder):
     return scene
 
 
-def test(what, argument):
+def test(what, argument, zip_file):
     bpy.context.preferences.system.use_online_access = True
-    install(argument) if what == "install" else update(argument)
+    if what == "install":
+        install(argument)
+        refuse_a_copy(zip_file)
+    else:
+        update(argument)
     return {"version": version(), "file": sys.modules[ADDON].__file__}
 
 
