@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ import cv2
 import numpy as np
 import pytest
 from references import lens, move, picture, write_reference
+from test_window import run_in_window
 
 from backend import cli
 from backend.pictures import encode_png
@@ -444,6 +446,28 @@ def test_steps_of_a_scale_are_round_and_reach_all_of_it(low: float, high: float,
     assert steps[0] <= low and steps[-1] >= high * (1 - 1e-9)
     assert 2 <= len(steps) <= most + 2
     assert f"{steps[1] - steps[0]:e}"[0] in "125"
+
+
+def test_it_is_opened_from_the_list_of_takes(installed, tmp_path: Path, painting_python: Path) -> None:
+    """In a window: made where it is missing, shown by whatever opens such files, and cancelled."""
+    programs, slow = tmp_path / "programs", tmp_path / "slow"
+    programs.mkdir()
+    # Stands in for the desktop's opener; and a backend's Python whose reports take long enough to be cancelled.
+    for path, text in (
+        (programs / "xdg-open", f'#!/bin/sh\necho "$1" > "{tmp_path}/opened"\n'),
+        (slow, f'#!/bin/sh\n[ "$3" = report ] && sleep 3\nexec "{painting_python}" "$@"\n'),
+    ):
+        path.write_text(text)
+        path.chmod(0o755)
+    run_in_window(
+        installed("window"),
+        "window_report.py",
+        tmp_path,
+        folder=tmp_path,
+        limit=200,
+        INSPATIO_PYTHON=str(slow),
+        PATH=f"{programs}:{os.environ['PATH']}",
+    )
 
 
 def test_the_command_needs_no_torch(tmp_path: Path) -> None:

@@ -201,14 +201,14 @@ def _timings(take: Take) -> str:
     if not times:
         return '<p class="soft">Nothing was timed: the take was kept from a preview.</p>'
     counted = steady(times)
-    hint = f"Milliseconds a generated frame, block by block. The table counts {_blocks_told(times, counted)}."
+    hint = f"Milliseconds a generated frame, block by block. The table {_blocks_told(times, counted)}."
     return f'{timing_graph(times)}{_times_table(counted)}<p class="soft">{escape(hint)}</p>'
 
 
 def _blocks_told(times: Sequence[BlockTime], counted: Sequence[BlockTime]) -> str:
     if len(counted) < len(times):
-        return "the blocks after the first, which also waited for the backend to begin"
-    return "its only block, which also waited for the backend to begin"
+        return "leaves out the first block, which also waited for the backend to begin"
+    return "counts its only block, which also waited for the backend to begin"
 
 
 def _times_table(counted: list[BlockTime]) -> str:
