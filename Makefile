@@ -6,12 +6,13 @@ PYTHON_5_2 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python3.
 VENV := .venv
 PY := $(VENV)/bin/python
 
-.PHONY: help venv build demo demo-footage test lint pin bench bench-live evaluate clean
+.PHONY: help venv build release demo demo-footage test lint pin bench bench-live evaluate clean
 help:
 	@echo "make demo   a dressed set, a keyframed camera, generated frames: out/demo"
 	@echo "make demo-footage  a clip with a matchmove, frames from another camera: out/demo-footage (CLIP=coffee.mp4 for that one)"
 	@echo "make test   every test; BLENDER=/path/to/blender adds those in a real window"
 	@echo "make build  the extension's zip: dist/"
+	@echo "make release  of the commit: zip, checksums, changelog, a repository that Blender installs and updates from: dist/"
 	@echo "make pin    the lists of packages that Set Up Backend installs, anew: backend/requirements/"
 	@echo "make bench  speed and memory: out/bench.json"
 	@echo "make bench-live BLENDER=/path/to/blender  the live preview in a real window, a quarter of an hour: out/bench_live.json"
@@ -39,6 +40,9 @@ venv: $(VENV)/ready
 build: venv
 	mkdir -p dist
 	$(PY) -m tests.build dist
+
+release: venv
+	$(PY) -m tests.release dist
 
 demo: venv
 	$(PY) -m tests.demo

@@ -71,7 +71,21 @@ def _modules():
     )
 
 
+def _check_alone():
+    """Refuse to be enabled beside another copy, from another repository or from disk: they would share all names."""
+    import sys
+
+    for name, module in list(sys.modules.items()):
+        is_copy = name.startswith("bl_ext.") and name.endswith(".inspatio_blender") and name != __package__
+        if is_copy and getattr(module, "__addon_enabled__", False):
+            repository = name.split(".")[1]
+            raise RuntimeError(
+                f"InSpatio is enabled already, from the repository {repository}: uninstall it there first"
+            )
+
+
 def register():
+    _check_alone()
     for module in _modules():
         module.register()
 

@@ -41,9 +41,10 @@ from .plan import Asked
 from .protocol import envelope
 from .protocol.cameras import NEXT, CameraError, Cameras
 from .protocol.disk import FileFormatError
-from .protocol.envelope import Blob, EnvelopeError
-from .protocol.files import Reference
+from .protocol.envelope import Blob, EnvelopeError, Layout
+from .protocol.files import REFERENCE_FILE, TAKE_FILE, Reference, Take
 from .refusals import ServiceError, cancelled_error
+from .report import Report, ReportError
 from .service import GeneratedBlock, PreviewBlock, Service, TakeRequest
 
 logger = logging.getLogger(__name__)
@@ -205,6 +206,32 @@ def create_app(service: Service, token: str, hosts: Iterable[str], end: Callable
         answer = envelope.pack({}, [Blob.of("movie", made)])
         return Response(answer, media_type=protocol.ENVELOPE_TYPE)
 
+    @app.post(
+        protocol.REPORTS_PATH,
+        openapi_extra=_takes_envelope(),
+        response_class=Response,
+        responses={200: {"content": {protocol.ENVELOPE_TYPE: {}}, "description": "the HTML file"}},
+    )
+    async def make_report(request: Request) -> Response:
+        """Make a report: blobs take.json, reference.json if it is there, PNGs of frames. Answers the blob `report`."""
+        length = stated_length(request, protocol.ENVELOPE_TYPE, protocol.MAX_REPORT_FILES_BYTES)
+        body = Arriving(request)
+        try:
+            head = envelope.header_bytes(await body.take(envelope.HEAD_BYTES))
+            _, layout = envelope.read_header(await body.take(head), length)
+            described = _described(layout)
+            texts = [await body.take(size) for *_, size in layout[:described]]
+            report = await in_thread(_begin_report, texts)
+            for name, *_, size in layout[described:]:
+                await in_thread(report.add, name, await body.take(size))
+            made = await in_thread(report.finish)
+        except ReportError as error:
+            raise ServiceError(422, "invalid", str(error)) from None
+        finally:
+            await body.drain()
+        answer = envelope.pack({}, [Blob.of("report", made)])
+        return Response(answer, media_type=protocol.ENVELOPE_TYPE)
+
     @app.post(protocol.SHUTDOWN_PATH, status_code=202)
     async def shutdown() -> Response:
         """End the backend."""
@@ -252,6 +279,27 @@ def _put_reference(service: Service, digest: str, body: bytearray) -> dict[str, 
         raise EnvelopeError("a reference's files are sent as bytes")
     files = {name: memoryview(blob.data) for name, blob in blobs.items()}
     return service.put_reference(digest, Reference.from_json(header), files)
+
+
+def _described(layout: Layout) -> int:
+    """How many of a report's blobs come before its frames. Raises EnvelopeError where they are others."""
+    names = [name for name, *_ in layout]
+    if names[:1] != [TAKE_FILE]:
+        raise EnvelopeError(f"a report's first blob is {TAKE_FILE}")
+    described = 2 if names[1:2] == [REFERENCE_FILE] else 1
+    if any(dtype != "bytes" for _, dtype, *_ in layout):
+        raise EnvelopeError("a report's files are sent as bytes")
+    if any(size > protocol.MAX_FILE_BYTES for *_, size in layout[:described]):
+        raise EnvelopeError(f"{TAKE_FILE} and {REFERENCE_FILE} have at most {protocol.MAX_FILE_BYTES} bytes")
+    frames = layout[described:]
+    if len(frames) > protocol.MAX_SHEET or any(size > protocol.MAX_PICTURE_BYTES for *_, size in frames):
+        raise EnvelopeError(f"a report's frames are at most {protocol.MAX_SHEET} PNG files")
+    return described
+
+
+def _begin_report(texts: list[bytes]) -> Report:
+    take, *reference = (envelope.parse_json(text) for text in texts)
+    return Report(Take.from_json(take), Reference.from_json(reference[0]) if reference else None)
 
 
 def _in_pieces(body: bytes) -> Response:

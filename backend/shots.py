@@ -1,6 +1,6 @@
 """`inspatio shot FOLDER`: a take of a shot folder without Blender and without a server.
 
-FOLDER/shot.json, FOLDER/reference/...  ->  FOLDER/take_001/0001.png ..., take.json, shot.mp4
+FOLDER/shot.json, FOLDER/reference/...  ->  FOLDER/take_001/0001.png ..., take.json, shot.mp4, report.html
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from .presets import PresetError, Presets
 from .protocol.disk import FileFormatError
 from .protocol.files import Shot, read_shot, read_take
 from .protocol.takes import ContinueError, TakeWriteError, TakeWriter, take_folders
+from .report import make_report
 from .service import camera_block
 from .session import Session, SessionError
 from .snapshots import Snapshots
@@ -127,7 +128,7 @@ def _generate(session: Session, shot: Shot, writer: TakeWriter, show: Show) -> N
             rate = (done - already) / (time.monotonic() - began)
             left = f"{rate:.1f} a second, {(total - done) / rate:.0f} s left"
             show(f"{writer.folder.name}: {done} of {total} frames, {left}")
-        writer.finish(_make_movie)
+        writer.finish(_make_movie, make_report)
     except KeyboardInterrupt:
         writer.cancel()
         raise

@@ -29,7 +29,9 @@ from ..backend.protocol import envelope
 from ..backend.protocol.cameras import NEXT, Cameras
 from ..backend.protocol.disk import files_body
 from ..backend.protocol.envelope import Blob, EnvelopeError
+from ..backend.protocol.files import Take
 from ..backend.protocol.references import reference_body
+from ..backend.protocol.reports import report_body
 
 if TYPE_CHECKING:
     import numpy as np
@@ -313,6 +315,19 @@ class Client:
         if "movie" not in blobs:
             raise _bad_answer("without 'movie'")
         return bytes(blobs["movie"].data)
+
+    def report(self, folder: Path, take: Take) -> bytes:
+        """The HTML file about a take in its folder, of which `take` is what take.json is about to say.
+
+        Raises FileFormatError when a frame is missing or cannot be read.
+        """
+        length, chunks = report_body(folder, take)
+        _, blobs = _envelope(
+            self._call("POST", protocol.REPORTS_PATH, chunks, length, protocol.ENVELOPE_TYPE)
+        )
+        if "report" not in blobs:
+            raise _bad_answer("without 'report'")
+        return bytes(blobs["report"].data)
 
     def close_take(self, take: str) -> None:
         """End a take; a block of it that is being generated ends within a second. Unknown takes are ended."""

@@ -1,7 +1,7 @@
 """Takes, made by the worker: generated, continued, or kept from a preview. Knows nothing of Blender.
 
 Generating starts the backend if need be, hands over the reference, checks coverage, and then goes block by
-block: cameras out, frames in, frames to disk, `BlockDone`; at last the frames' files go out and come back as a movie.
+block: cameras out, frames in, frames to disk, `BlockDone`; at last files go out and come back as movie and report.
 Continuing does the same from the state after the last finished block.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..backend.protocol.disk import FileFormatError
-from ..backend.protocol.files import MOVIE_FILE, REFERENCE_FILE, Shot, read_take
+from ..backend.protocol.files import MOVIE_FILE, REFERENCE_FILE, REPORT_FILE, Shot, Take, read_take
 from ..backend.protocol.references import reference_digest
 from ..backend.protocol.takes import ContinueError, TakeWriteError, TakeWriter
 from .client import BackendError, Client, ConnectionLost, Interrupted, OpenTake
@@ -93,7 +93,7 @@ class Making:
                 self._tell(BlockDone(job.id, block, tuple(paths), writer.take.frames_done, 0.0, 0.0))
                 check(job)
             if writer.done:
-                self._make_movie(job, writer, lambda: self._link.connect(job))
+                self._finish(job, writer, lambda: self._link.connect(job))
             else:
                 writer.cancel(f"{kept.count} of {len(shot.cameras)} frames were kept from a preview.")
 
@@ -132,7 +132,7 @@ class Making:
                 self._tell(
                     BlockDone(job.id, block, tuple(paths), writer.take.frames_done, seconds, result.peak_mb)
                 )
-            self._make_movie(job, writer, lambda: client)
+            self._finish(job, writer, lambda: client)
 
         try:
             return self._written(job, writer, write)
@@ -157,17 +157,23 @@ class Making:
             return Ended(job.id, "failed", str(error))
         return Ended(job.id, "finished", writer.take.message)
 
-    def _make_movie(self, job: Job, writer: TakeWriter, client: Callable[[], Client]) -> None:
-        """End a take that has all its frames."""
+    def _finish(self, job: Job, writer: TakeWriter, client: Callable[[], Client]) -> None:
+        """End a take that has all its frames, with its movie and its report."""
 
-        def make(frames: Sequence[Path], fps: float) -> bytes:
+        def make(name: str, ask: Callable[[Client], bytes]) -> bytes:
+            self._tell(Stage(job.id, f"Making {name}"))
             try:
-                return client().movie(frames, fps)
+                return ask(client())
             except ConnectionLost as error:  # Its own words advise to continue, but the take is finished.
                 raise JobError("the backend went away") from error
 
-        self._tell(Stage(job.id, f"Making {MOVIE_FILE}"))
-        writer.finish(make)
+        def movie(frames: Sequence[Path], fps: float) -> bytes:
+            return make(MOVIE_FILE, lambda asked: asked.movie(frames, fps))
+
+        def report(folder: Path, take: Take) -> bytes:
+            return make(REPORT_FILE, lambda asked: asked.report(folder, take))
+
+        writer.finish(movie, report)
 
 
 def _brought_along(job: Generate | Keep) -> str:

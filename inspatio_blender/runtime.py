@@ -31,6 +31,7 @@ from . import (
     listing,
     preferences,
     recovery,
+    reports,
     shots,
     showing,
     takes,
@@ -211,6 +212,11 @@ class Runtime:
         """Begin to download a preset's weights, or go on with it. Raises UserError."""
         setup = self.setup()
         return self.begin_task(f"Download {preset}", lambda task: download.download(task, setup, preset))
+
+    def make_report(self, folder: Path) -> Task:
+        """Begin to make the report of the take in a folder. Raises UserError."""
+        setup = self.setup()
+        return self.begin_task("Make Report", lambda task: reports.make_report(task, setup, folder))
 
     def recover_steps(
         self, scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer

@@ -1,12 +1,15 @@
-"""What can be done with a take: show it, open its folder, continue it, delete it."""
+"""What can be done with a take: show it, open its folder or its report, continue it, delete it."""
 
 import bpy
 
 from ..backend.protocol.disk import FileFormatError
-from ..backend.protocol.files import frame_names, read_take
+from ..backend.protocol.files import REPORT_FILE, frame_names, read_take
 from ..inspatio_blender import driver, listing, showing, takes
 from ..inspatio_blender.shots import UserError
 from .generate import report_end
+from .stepwise import Stepwise, task_steps
+
+NO_TAKE = "There is no such take"
 
 
 class _OnTake:
@@ -18,6 +21,13 @@ class _OnTake:
 
     def take(self, context):
         """The take, or None with a report."""
+        found = self.find(context)
+        if found is None:
+            self.report({"ERROR"}, NO_TAKE)
+        return found
+
+    def find(self, context):
+        """The take, or None."""
         found = takes.list_takes(context.scene, driver.get().running_folder)
         listed = listing.get()
         if self.number:
@@ -27,10 +37,7 @@ class _OnTake:
             chosen = [take for take in found if str(take.folder) == folder]
         else:
             chosen = found
-        if not chosen:
-            self.report({"ERROR"}, "There is no such take")
-            return None
-        return chosen[0]
+        return chosen[0] if chosen else None
 
 
 class INSPATIO_OT_show_take(_OnTake, bpy.types.Operator):
@@ -70,6 +77,31 @@ class INSPATIO_OT_open_take_folder(_OnTake, bpy.types.Operator):
         if take is None:
             return {"CANCELLED"}
         return bpy.ops.wm.path_open(filepath=str(take.folder))
+
+
+class INSPATIO_OT_open_report(_OnTake, Stepwise, bpy.types.Operator):
+    """Open the report of the take in a browser: contact sheet, coverage, timings, camera path. Made first if missing"""
+
+    bl_idname = "inspatio.open_report"
+    bl_label = "Open Report"
+    bl_options = {"REGISTER"}
+
+    title = "Making a report"
+    errors = (UserError,)
+
+    def steps(self, context):
+        take = self.find(context)
+        if take is None:
+            raise UserError(NO_TAKE)
+        path = take.folder / REPORT_FILE
+        if take.state != "finished" or not path.is_file():  # What is not finished has come further since.
+            yield from task_steps(driver.get().make_report(take.folder))
+        return path
+
+    def done(self, _context, path):
+        self.report({"INFO"}, f"The report is {path}")
+        if not bpy.app.background:
+            bpy.ops.wm.path_open(filepath=str(path))
 
 
 class INSPATIO_OT_continue_take(_OnTake, bpy.types.Operator):
@@ -134,6 +166,7 @@ class INSPATIO_OT_delete_take(_OnTake, bpy.types.Operator):
 CLASSES = (
     INSPATIO_OT_show_take,
     INSPATIO_OT_open_take_folder,
+    INSPATIO_OT_open_report,
     INSPATIO_OT_continue_take,
     INSPATIO_OT_delete_take,
 )

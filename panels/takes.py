@@ -3,7 +3,8 @@
 import bpy
 
 from ..inspatio_blender import listing
-from .shot import Tab, sentence
+from ..operators.takes import INSPATIO_OT_open_report
+from .shot import Tab, sentence, step_progress
 
 STATE_ICONS = {"finished": "CHECKMARK", "running": "TIME", "cancelled": "PAUSE", "failed": "ERROR"}
 
@@ -38,10 +39,14 @@ class INSPATIO_PT_takes(Tab, bpy.types.Panel):
         take = listed.takes[listed.active]
         if take.message:
             sentence(layout, take.message, context.region.width, STATE_ICONS.get(take.state, "INFO"))
+        if step_progress(layout, INSPATIO_OT_open_report):
+            return
         row = layout.row(align=True)
         row.operator("inspatio.show_take", text="Show", icon="HIDE_OFF")
         if take.state in ("cancelled", "failed"):
             row.operator("inspatio.continue_take", icon="PLAY")
+        if take.frames_done:
+            row.operator("inspatio.open_report", text="", icon="FILE_TEXT")
         row.operator("inspatio.open_take_folder", text="", icon="FILE_FOLDER")
         row.operator("inspatio.delete_take", text="", icon="TRASH")
 

@@ -127,6 +127,7 @@ def main() -> None:
         "  shot.mp4      the generated shot; frames/ holds its pictures\n"
         "  contact.png   six moments of the comparison\n"
         "  shot.blend    open it in Blender: the frames lie behind the camera and in the sequencer\n"
+        "  inspatio/     the take, with report.html: coverage, timings, camera path\n"
         "  summary.json  the figures above"
     )
 

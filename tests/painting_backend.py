@@ -1,6 +1,7 @@
 """A stand-in for the generator, and named so: the real server and protocol, but frames are painted.
 
-python painting_backend.py -m backend serve --parent PID, as the add-on starts a backend. A frame is the plain
+python painting_backend.py -m backend serve --parent PID, as the add-on starts a backend; any other command is the
+real one. A frame is the plain
 warp of the reference with grey holes; a bar at its bottom moves on with every frame and its colour comes from
 the seed and the state, so that a take continued from a wrong state looks different. INSPATIO_PAINT_SECONDS is
 the time a block takes, INSPATIO_PAINT_STATE_BYTES how large its state claims to be.
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -17,6 +19,7 @@ from pathlib import Path
 import torch
 from fakes import FakeState, small_presets
 
+from backend import cli
 from backend.constraint.splat import splat_views
 from backend.life import serve
 from backend.model.sampler import Cancelled
@@ -106,6 +109,8 @@ class PaintingSession:
 
 
 if __name__ == "__main__":
+    if sys.argv[3:4] != ["serve"]:
+        sys.exit(cli.main(sys.argv[3:]))
     parser = argparse.ArgumentParser()
     parser.add_argument("-m", dest="module")
     parser.add_argument("command", choices=["serve"])

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from movies import check_film
 
+from backend.protocol.files import read_take
+from backend.report import make_report
 from tests.blenders import ROOT
 
 FRAMES = 25
@@ -33,6 +35,7 @@ def test_generate(blender, tmp_path, painting_python):
     )
     assert not list(folder.glob("*.bin")), "a finished take needs no state"
     check_film(folder / "shot.mp4", frames, take["shot"]["fps"])
+    assert (folder / "report.html").read_bytes() == make_report(folder, read_take(folder))
     # The sequencer's picture is the take's own, code for code (the second take differs by its bar only).
     strip, frame = cv2.imread(str(tmp_path / "strip.png")), cv2.imread(str(folder / "0004.png"))
     assert np.abs(strip[:-6].astype(int) - frame[:-6]).max() <= 1

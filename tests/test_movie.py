@@ -1,4 +1,4 @@
-"""A take's movie, decoded by OpenCV: what the encoder makes, and what the worker leaves in a take's folder.
+"""A take's movie, decoded by OpenCV: what the encoder makes, and what the worker leaves in a folder, report and all.
 
 The worker is the add-on's own, over the real server in a process of its own; the generator behind it is the
 stand-in of tests/painting_backend.py.
@@ -6,6 +6,7 @@ stand-in of tests/painting_backend.py.
 
 from __future__ import annotations
 
+import html
 import os
 import signal
 import sys
@@ -24,6 +25,7 @@ from references import picture, write_shot
 from backend.movie import MovieError, encode_movie
 from backend.pictures import encode_png
 from backend.protocol.files import Shot, Take, read_take
+from backend.report import make_report
 
 ROOT = Path(__file__).resolve().parent.parent
 COLOURS = [(r, g, b) for r in (0, 120, 255) for g in (0, 120, 255) for b in (0, 120, 255)]
@@ -138,7 +140,8 @@ class Bench:
         take = read_take(folder)
         assert (take.state, take.message) == ("finished", "")
         check_film(folder / "shot.mp4", sorted(folder.glob("*.png")), self.shot.fps)
-        assert len(list(folder.iterdir())) == 30 + len(("take.json", "shot.mp4"))
+        assert (folder / "report.html").read_bytes() == make_report(folder, take), "the backend's is the same"
+        assert len(list(folder.iterdir())) == 30 + len(("take.json", "shot.mp4", "report.html"))
         return take
 
 
@@ -152,7 +155,7 @@ def bench(tmp_path: Path, painting_python: Path) -> Iterator[Bench]:
 def test_a_finished_take_has_its_movie_also_when_it_was_continued(bench: Bench) -> None:
     assert _ended(bench, bench.generate()) == ("finished", "")
     bench.check(1)
-    assert bench.stages[-1] == "Making shot.mp4"
+    assert bench.stages[-2:] == ["Making shot.mp4", "Making report.html"]
     second = bench.generate()
     bench.wait(second, jobs.BlockDone)
     bench.worker.cancel(second)
@@ -203,13 +206,14 @@ def test_whatever_happens_to_the_movie_the_take_is_finished(
         (frames[0].parent / "shot.mp4").mkdir()
         return make(client, frames, fps)
 
+    movie, both = "shot.mp4 is not", "shot.mp4 and report.html are not"
     for number, (happens, why) in enumerate(
         (
-            (frame_lost, "0004.png is missing in"),
-            (frame_broken, "Frame 1 of the movie cannot be decoded"),
-            (place_taken, "is a directory"),
-            (cancelled, "Cancelled"),
-            (backend_killed, "the backend went away"),
+            (frame_lost, f"{movie}: 0004.png is missing in"),
+            (frame_broken, f"{movie}: Frame 1 of the movie cannot be decoded"),
+            (place_taken, f"{movie}: is a directory"),
+            (cancelled, f"{both}: Cancelled"),
+            (backend_killed, f"{both}: the backend went away"),
         ),
         start=1,
     ):
@@ -219,7 +223,12 @@ def test_whatever_happens_to_the_movie_the_take_is_finished(
         folder = bench.folder / f"take_{number:03d}"
         take = read_take(folder)
         assert (state, message) == (take.state, take.message) == ("finished", message)
-        assert message.startswith(f"All frames are there, but shot.mp4 is not: {why}"), message
+        assert message.startswith(f"All frames are there, but {why}"), message
+        assert (folder / "report.html").is_file() == (movie in why)
+        if movie in why:
+            assert html.escape(message) in (folder / "report.html").read_text("utf-8"), (
+                "the report tells it, too"
+            )
         assert len(list(folder.glob("*.png"))) == take.frames_done == 30
         assert not (folder / "shot.mp4").is_file()
         assert not [path.name for path in folder.iterdir() if path.name.startswith((".", "state"))]
@@ -228,6 +237,50 @@ def test_whatever_happens_to_the_movie_the_take_is_finished(
     monkeypatch.setattr("inspatio_addon.inspatio_blender.process.RESTART_INTERVAL", 0.0)
     assert _ended(bench, bench.generate()) == ("finished", "")
     bench.check(6)
+
+
+def test_whatever_happens_to_the_report_the_take_is_finished(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = Client.report
+    job: jobs.Job
+
+    def frame_broken(client: Client, folder: Path, take: Take) -> bytes:
+        kept = (folder / "0001.png").read_bytes()
+        (folder / "0001.png").write_bytes(kept[:-40])
+        try:
+            return make(client, folder, take)
+        finally:
+            (folder / "0001.png").write_bytes(kept)
+
+    def cancelled(client: Client, folder: Path, take: Take) -> bytes:
+        bench.worker.cancel(job)
+        return make(client, folder, take)
+
+    def refused(client: Client, folder: Path, take: Take) -> bytes:
+        return make(client, folder, replace(take, frames_done=0))
+
+    for number, (happens, why) in enumerate(
+        (
+            (frame_broken, "0001.png cannot be decoded"),
+            (cancelled, "Cancelled"),
+            (refused, "Take 3 has no frames yet"),
+        ),
+        start=1,
+    ):
+        monkeypatch.setattr(Client, "report", happens)
+        job = bench.generate()
+        state, message = _ended(bench, job)
+        folder = bench.folder / f"take_{number:03d}"
+        take = read_take(folder)
+        assert (state, take.state, take.message) == ("finished", "finished", message)
+        assert message.startswith(f"All frames are there, but report.html is not: {why}"), message
+        check_film(folder / "shot.mp4", sorted(folder.glob("*.png")), bench.shot.fps)
+        assert not (folder / "report.html").exists()
+        assert not [path.name for path in folder.iterdir() if path.name.startswith((".", "state"))]
+    monkeypatch.setattr(Client, "report", make)
+    assert _ended(bench, bench.generate()) == ("finished", "")
+    bench.check(4)
 
 
 def test_a_movie_is_cancelled_while_its_frames_are_sent(
@@ -245,7 +298,8 @@ def test_a_movie_is_cancelled_while_its_frames_are_sent(
     monkeypatch.setattr("inspatio_addon.backend.protocol.disk.read_chunks", read_slowly)
     job = bench.generate()
     state, message = _ended(bench, job)
-    assert (state, message) == ("finished", "All frames are there, but shot.mp4 is not: Cancelled.")
+    lacks = "All frames are there, but shot.mp4 and report.html are not: Cancelled."
+    assert (state, message) == ("finished", lacks)
     monkeypatch.undo()
     assert Client.movie is make
     assert _ended(bench, bench.generate()) == ("finished", "")

@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 from fakes import BROKEN, COLD, DEAF, GREEDY, LOST, SLOW, small_presets
 from movies import read_film
-from references import move, write_reference
+from references import move, write_reference, write_shot
 from serving import HEIGHT, TOKEN, WIDTH, Answer, Server
 
 from backend import protocol
@@ -30,7 +30,11 @@ from backend.pictures import encode_png
 from backend.protocol import envelope
 from backend.protocol.cameras import NEXT
 from backend.protocol.envelope import Blob, pack, unpack
+from backend.protocol.files import read_take
 from backend.protocol.references import reference_body, reference_digest
+from backend.protocol.reports import report_body
+from backend.protocol.takes import TakeWriter
+from backend.report import make_report
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +95,7 @@ def test_it_answers_to_its_own_names(server: Server, host: str) -> None:
     assert server.ask("GET", protocol.STATUS_PATH, host=host).status == 200
 
 
-@pytest.mark.parametrize("spoken", [None, "0", "4", "6", "five", "5.0"])
+@pytest.mark.parametrize("spoken", [None, "0", "5", "7", "six", "6.0"])
 def test_another_protocol_is_refused(server: Server, spoken: str | None) -> None:
     answer = server.ask("GET", protocol.STATUS_PATH, x_inspatio_protocol=spoken)
     assert answer.error == (426, "protocol_mismatch")
@@ -115,6 +119,7 @@ BODIES = [
     ("PUT", f"{protocol.TAKES_PATH}/abc/snapshot", protocol.ENVELOPE_TYPE, protocol.MAX_SNAPSHOT_BYTES),
     ("POST", f"{protocol.TAKES_PATH}/abc/blocks", protocol.ENVELOPE_TYPE, protocol.MAX_CAMERAS_BYTES),
     ("POST", protocol.MOVIES_PATH, protocol.ENVELOPE_TYPE, protocol.MAX_MOVIE_FRAMES_BYTES),
+    ("POST", protocol.REPORTS_PATH, protocol.ENVELOPE_TYPE, protocol.MAX_REPORT_FILES_BYTES),
 ]
 
 
@@ -451,6 +456,67 @@ def test_a_client_that_goes_away_ends_its_movie(server: Server) -> None:
     assert _movie(server, [_png(1)]).status == 200
 
 
+def _report(server: Server, blobs: list[Blob]) -> Answer:
+    return server.ask("POST", protocol.REPORTS_PATH, pack({}, blobs), protocol.ENVELOPE_TYPE)
+
+
+def _finished_take(folder: Path) -> tuple[Path, list[Blob]]:
+    """A take of 30 frames and what its report is asked for with."""
+    shot = write_shot(folder, frames=30, width=WIDTH, height=HEIGHT)
+    writer = TakeWriter.create(folder, shot, reference_digest(folder / "reference"), "weights", "0.1.0")
+    for count in (9, 12, 9):
+        pngs = [_png(8 * index) for index in range(count)]
+        writer.write_block(pngs, None, [0.5] * count, seconds=1.0, milliseconds={"render": 5.0}, peak_mb=9.0)
+    writer.finish()
+    _, chunks = report_body(writer.folder, writer.take)
+    _, blobs = unpack(b"".join(chunks))
+    return writer.folder, list(blobs.values())
+
+
+def test_a_report_is_made_of_files(server: Server, tmp_path: Path) -> None:
+    folder, blobs = _finished_take(tmp_path)
+    assert [blob.name for blob in blobs[:3]] == ["take.json", "reference.json", "0001.png"]
+    answer = _report(server, blobs)
+    header, made = unpack(answer.body)
+    assert (answer.status, header, list(made)) == (200, {}, ["report"])
+    assert bytes(made["report"].data) == make_report(folder, read_take(folder))
+    answer = _report(server, [blobs[0], *blobs[2:]])
+    assert b"its views are not drawn" in bytes(unpack(answer.body)[1]["report"].data)
+
+
+def test_reports_that_cannot_be_made(server: Server, tmp_path: Path) -> None:
+    _, (take, reference, *frames) = _finished_take(tmp_path)
+    numbers = Blob("0001.png", "uint8", (4,), b"1234")
+    broken, other = Blob.of("take.json", b"{}"), Blob.of("reference.json", b'{"format": "x"}')
+    too_many = [Blob.of(f"{index}.png", _png(1)) for index in range(protocol.MAX_SHEET + 1)]
+    for blobs in (
+        [],
+        [*frames, take],
+        [reference, take],
+        [take, numbers],
+        [broken],
+        [Blob.of("take.json", b"no JSON")],
+        [take, other],
+        [take, *too_many],
+        [take, *frames, reference],
+    ):
+        assert _report(server, blobs).status in (400, 422)
+    assert _report(server, [frames[0]]).error == (400, "bad_request")
+    for png, words in (
+        (b"no picture", "0001.png is not a PNG"),
+        (_png(2)[:-20], "0001.png cannot be decoded"),
+    ):
+        answer = _report(server, [take, Blob.of("0001.png", png), *frames[1:]])
+        assert answer.error == (422, "invalid")
+        assert answer.json["message"].startswith(words)
+    answer = _report(server, [take, Blob.of("0099.png", _png(1))])
+    assert answer.json["message"] == "0099.png is no frame of take 1."
+    # What is wrong is heard also by a client that has much left to send.
+    large = Blob.of("0002.png", bytes(50 * protocol.MIB))
+    assert _report(server, [take, Blob.of("0001.png", b"no picture"), large]).error == (422, "invalid")
+    assert _report(server, [take, *frames]).status == 200
+
+
 def test_what_goes_wrong_inside_is_said_and_survived(server: Server, reference: str) -> None:
     assert server.generate(server.take(reference, GREEDY), 0).error == (507, "out_of_memory")
     answer = server.generate(server.take(reference, BROKEN), 0)
@@ -554,13 +620,15 @@ def test_the_openapi_document_names_every_endpoint(server: Server) -> None:
         "/v1/takes/{take}/rewind",
         "/v1/takes/{take}/blocks",
         "/v1/movies",
+        "/v1/reports",
         "/v1/shutdown",
     }
     body = document["paths"]["/v1/takes"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["required"] == ["reference", "preset", "width", "height", "seed"]
-    movies = document["paths"]["/v1/movies"]["post"]
-    assert list(movies["requestBody"]["content"]) == [protocol.ENVELOPE_TYPE]
-    assert list(movies["responses"]["200"]["content"]) == [protocol.ENVELOPE_TYPE]
+    for path in ("/v1/movies", "/v1/reports"):
+        posted = document["paths"][path]["post"]
+        assert list(posted["requestBody"]["content"]) == [protocol.ENVELOPE_TYPE]
+        assert list(posted["responses"]["200"]["content"]) == [protocol.ENVELOPE_TYPE]
     assert document["info"]["version"] == "0.1.0"
 
 

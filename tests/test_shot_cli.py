@@ -20,7 +20,8 @@ from references import write_shot
 
 from backend import cli, movie, presets
 from backend.protocol.disk import write_whole
-from backend.protocol.files import read_take
+from backend.protocol.files import Take, read_take
+from backend.report import ReportError, make_report
 from backend.shots import ShotError, generate_shot
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,6 +56,7 @@ def test_a_shot_folder_becomes_a_take(tmp_path: Path, capsys: pytest.CaptureFixt
     assert take.first_frame_s > 0
     assert take.peak_mb > 10
     check_film(folder / "shot.mp4", [folder / name for name in FRAMES], fps=24)
+    assert (folder / "report.html").read_bytes() == make_report(folder, take)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3 and lines[-1] == str(folder)
     assert lines[0].startswith("take_001: 9 of 14 frames, ")
@@ -236,6 +238,47 @@ def test_without_its_movie_a_take_is_finished_all_the_same(
     assert take.message.startswith(f"All frames are there, but shot.mp4 is not: {words}")
     assert f"take_001: {take.message}" in capsys.readouterr().out
     assert not (folder / "shot.mp4").is_file()
+    assert not list(folder.glob("state_*")) and not list(folder.glob(".*"))
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [("taken", "is a directory"), ("full", "no space left on device"), ("broken", "Why not")],
+)
+def test_without_its_report_a_take_is_finished_all_the_same(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    trouble: str,
+    words: str,
+) -> None:
+    write_shot(tmp_path)
+    folder = tmp_path / "take_001"
+
+    def full(path: Path, data: bytes, **options: bool) -> None:
+        if path.name == "report.html":
+            raise OSError(28, "No space left on device")
+        write_whole(path, data, **options)
+
+    def taken(of: Path, take: Take) -> bytes:
+        (of / "report.html").mkdir()
+        return make_report(of, take)
+
+    def broken(of: Path, take: Take) -> bytes:
+        raise ReportError("Why not.")
+
+    if trouble == "full":
+        monkeypatch.setattr("backend.protocol.takes.write_whole", full)
+    else:
+        monkeypatch.setattr("backend.shots.make_report", taken if trouble == "taken" else broken)
+    assert cli.main(["shot", str(tmp_path)]) == 0
+    take = read_take(folder)
+    assert (take.state, list(_frames(folder))) == ("finished", FRAMES)
+    assert take.message.startswith(f"All frames are there, but report.html is not: {words}")
+    assert f"take_001: {take.message}" in capsys.readouterr().out
+    check_film(folder / "shot.mp4", [folder / name for name in FRAMES], fps=24)
+    assert not (folder / "report.html").is_file()
     assert not list(folder.glob("state_*")) and not list(folder.glob(".*"))
 
 

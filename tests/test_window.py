@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import cv2
@@ -64,9 +65,18 @@ class Screen:
 
 
 def run_in_window(
-    blender: Blender, script: str, *arguments: object, folder: Path, limit: float = 700, **environment: str
+    blender: Blender,
+    script: str,
+    *arguments: object,
+    folder: Path,
+    limit: float = 700,
+    also: Mapping[str, Callable[[], None]] | None = None,
+    **environment: str,
 ):
-    """Run a script of tests/blender in the window, doing on the screen what it asks for; returns what it returned."""
+    """Run a script of tests/blender in the window, doing on the screen what it asks for; returns what it returned.
+
+    also: what else it may ask for.
+    """
     OUT.mkdir(parents=True, exist_ok=True)
     answers, result = folder / "answers", folder / "result.json"
     answers.mkdir()
@@ -81,7 +91,10 @@ def run_in_window(
             heard.append(line)
             if line.startswith("STEP "):
                 what = line.removeprefix("STEP ").strip()
-                screen.do(what)
+                if also and what in also:
+                    also[what]()
+                else:
+                    screen.do(what)
                 (answers / what.replace(" ", "_")).touch()
             assert time.monotonic() < until, "".join(heard[-40:])
         process.wait(30)

@@ -9,7 +9,7 @@ torch and nothing may be installed. `docs/protocol.md` and `docs/files.md` descr
     blocks     how a frame range is cut into blocks
 """
 
-PROTOCOL_VERSION = 5
+PROTOCOL_VERSION = 6
 
 TOKEN_VARIABLE = "INSPATIO_TOKEN"
 """Environment variable in which the backend finds the bearer token that every request has to carry."""
@@ -33,6 +33,7 @@ COVERAGE_PATH = "/v1/coverage"
 PLAN_PATH = "/v1/plan"
 TAKES_PATH = "/v1/takes"
 MOVIES_PATH = "/v1/movies"
+REPORTS_PATH = "/v1/reports"
 SHUTDOWN_PATH = "/v1/shutdown"
 
 MIB = 1024 * 1024
@@ -44,10 +45,16 @@ MAX_CAMERAS_BYTES = 4 * MIB
 """Largest envelope that carries cameras only (a block, or a coverage request)."""
 MAX_SNAPSHOT_BYTES = 512 * MIB
 MAX_PICTURE_BYTES = 64 * MIB
-"""Largest PNG of a movie's frame."""
+"""Largest PNG of a movie's or a report's frame."""
 MAX_MOVIE_FRAMES_BYTES = 65536 * MIB
 """Largest envelope of a movie's frames: of these, one is held at a time."""
 MAX_MOVIE_BYTES = 1000 * MIB
+MAX_FILE_BYTES = 64 * MIB
+"""Largest reference.json, shot.json or take.json that is read."""
+MAX_SHEET = 20
+"""Most frames on a report's contact sheet."""
+MAX_REPORT_FILES_BYTES = 2 * MAX_FILE_BYTES + MAX_SHEET * MAX_PICTURE_BYTES + MIB
+"""Largest envelope of the files that a report is made of: of its frames, one is held at a time."""
 MAX_FPS = 1000
 MAX_REFERENCE_BYTES = 1024 * MIB
 MAX_COVERAGE_CAMERAS = 2000

@@ -8,11 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import MIB
-from .envelope import EnvelopeError, head, parse_json
-
-MAX_FILE_BYTES = 64 * MIB
-"""Largest reference.json, shot.json or take.json that is read."""
+from . import MAX_FILE_BYTES, MIB
+from .envelope import Blob, EnvelopeError, head, parse_json
 
 _CHUNK = 1 * MIB
 
@@ -41,7 +38,12 @@ def write_whole(path: Path, data: bytes, *, durable: bool = False) -> None:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file whole and durably. Raises OSError."""
-    write_whole(path, json.dumps(content, indent=1, allow_nan=False).encode() + b"\n", durable=True)
+    write_whole(path, json_bytes(content), durable=True)
+
+
+def json_bytes(content: Mapping[str, Any]) -> bytes:
+    """A JSON file's bytes."""
+    return json.dumps(content, indent=1, allow_nan=False).encode() + b"\n"
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -69,24 +71,29 @@ def read_chunks(path: Path) -> Iterator[bytes]:
         raise FileFormatError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def files_body(header: Mapping[str, Any], paths: Sequence[Path]) -> tuple[int, Iterator[bytes]]:
+def files_body(
+    header: Mapping[str, Any], paths: Sequence[Path], before: Sequence[Blob] = ()
+) -> tuple[int, Iterator[bytes]]:
     """Length and chunks of the envelope that holds files under their names; they are read piece by piece.
 
-    Raises FileFormatError for a file that is missing.
+    `before` are blobs that go before them. Raises FileFormatError for a file that is missing.
     """
     try:
         sizes = [path.stat().st_size for path in paths]
     except OSError as error:
         missing = Path(str(error.filename))
         raise FileFormatError(f"{missing.name} is missing in {missing.parent}") from None
-    start = head(header, [(path.name, "bytes", (size,)) for path, size in zip(paths, sizes, strict=True)])
+    files = [(path.name, "bytes", (size,)) for path, size in zip(paths, sizes, strict=True)]
+    start = head(header, [*((blob.name, blob.dtype, blob.shape) for blob in before), *files])
 
     def chunks() -> Iterator[bytes]:
         yield start
+        for blob in before:
+            yield bytes(blob.data)
         for path in paths:
             yield from read_chunks(path)
 
-    return len(start) + sum(sizes), chunks()
+    return len(start) + sum(len(blob.data) for blob in before) + sum(sizes), chunks()
 
 
 def process_alive(pid: int) -> bool:

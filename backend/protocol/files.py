@@ -22,6 +22,7 @@ REFERENCE_FILE = "reference.json"
 SHOT_FILE = "shot.json"
 TAKE_FILE = "take.json"
 MOVIE_FILE = "shot.mp4"
+REPORT_FILE = "report.html"
 KINDS = ("still", "stills", "moving")
 QUALITIES = ("draft", "final")
 TAKE_STATES = ("running", "finished", "cancelled", "failed")

@@ -1,4 +1,4 @@
-"""Writing a take: a numbered folder that holds its frames, take.json, the state to go on from, and at last its movie.
+"""Writing a take: a numbered folder of frames, take.json, the state to go on from, and at last its movie and report.
 
 Both who generate write takes through here: the add-on (frames arrive over HTTP) and `inspatio shot`.
 The order within a block makes every moment a good one to be killed in: frames first, then the state after
@@ -19,12 +19,14 @@ from pathlib import Path
 
 from . import PROTOCOL_VERSION, blocks
 from .disk import FileFormatError, write_json, write_whole
-from .files import MOVIE_FILE, TAKE_FILE, Shot, Take, frame_names, now, read_take
+from .files import MOVIE_FILE, REPORT_FILE, TAKE_FILE, Shot, Take, frame_names, now, read_take
 
 log = logging.getLogger(__name__)
 
 MakeMovie = Callable[[Sequence[Path], float], bytes]
 """Makes an MP4 file of PNG files, in order, with so many frames a second."""
+MakeReport = Callable[[Path, Take], bytes]
+"""Makes an HTML file of a take's folder, and of what take.json is about to say of it."""
 
 _TAKE_FOLDER = re.compile(r"take_(\d{3,6})")
 
@@ -215,23 +217,32 @@ class TakeWriter:
         self.next_block = block + 1
         return paths
 
-    def finish(self, make_movie: MakeMovie | None = None) -> None:
-        """Write the movie and say that every frame is there. Raises TakeWriteError.
+    def finish(self, make_movie: MakeMovie | None = None, make_report: MakeReport | None = None) -> None:
+        """Write movie and report, and say that every frame is there. Raises TakeWriteError.
 
-        The frames are what counts: whatever goes wrong with the movie, the take is finished, and its message says
-        why there is none. The movie comes before take.json, so that one killed in between is continued to have it.
+        The frames are what counts: whatever goes wrong with the others, the take is finished, and its message says
+        why they are missing. They come before take.json, so that a take killed in between is continued to have them.
         """
-        message = ""
+        missing: dict[str, str] = {}
         if make_movie is not None:
-            try:
-                movie = make_movie(self.frame_paths, self.take.shot.fps)
-                write_whole(self.folder / MOVIE_FILE, movie, durable=True)
-            except Exception as error:
-                log.info("%s has no movie", self.folder, exc_info=True)
-                reason = _reason(error) if isinstance(error, OSError) else str(error) or type(error).__name__
-                message = f"All frames are there, but {MOVIE_FILE} is not: {reason[:1000].rstrip('.')}."
-        self._end("finished", message)
+            paths, fps = self.frame_paths, self.take.shot.fps
+            self._add(MOVIE_FILE, lambda: make_movie(paths, fps), missing)
+        ended = replace(
+            self.take, state="finished", message=_missing_sentence(missing), updated=now(), writer=0
+        )
+        if make_report is not None:
+            self._add(REPORT_FILE, lambda: make_report(self.folder, ended), missing)
+        self._write_take(replace(ended, message=_missing_sentence(missing)))
         state_file(self.folder, self.take.state_after).unlink(missing_ok=True)
+
+    def _add(self, name: str, make: Callable[[], bytes], missing: dict[str, str]) -> None:
+        """Write a file that a finished take has beside its frames, or note why it cannot be."""
+        try:
+            write_whole(self.folder / name, make(), durable=True)
+        except Exception as error:
+            log.info("%s has no %s", self.folder, name, exc_info=True)
+            reason = _reason(error) if isinstance(error, OSError) else str(error) or type(error).__name__
+            missing[name] = reason[:1000].rstrip(".")
 
     def cancel(self, message: str = "") -> None:
         """Say that the take was ended before its time, and why; it keeps its frames and can be continued."""
@@ -268,6 +279,15 @@ class TakeWriter:
             f"{self.folder} cannot be written: {_reason(error)}. "
             f"{self.take.frames_done} frames are kept; make room, then continue the take."
         )
+
+
+def _missing_sentence(missing: Mapping[str, str]) -> str:
+    """What a finished take lacks, and why: {file name: reason}. Empty where it lacks nothing."""
+    names: dict[str, list[str]] = {}
+    for name, reason in missing.items():
+        names.setdefault(reason, []).append(name)
+    parts = [f"{' and '.join(of)} {'is' if len(of) == 1 else 'are'} not: {why}" for why, of in names.items()]
+    return f"All frames are there, but {'; '.join(parts)}." if parts else ""
 
 
 def _reason(error: OSError) -> str:

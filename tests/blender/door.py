@@ -14,7 +14,8 @@ from contextlib import contextmanager
 import addon_utils
 import bpy
 
-ADDON = "bl_ext.user_default.inspatio_blender"
+ADDON = os.environ.get("INSPATIO_ADDON", "bl_ext.user_default.inspatio_blender")
+"""The extension's module: of the repository for files from disk, unless a test installs it from another."""
 
 
 def arguments():
@@ -26,7 +27,7 @@ def enable():
     """Enable the installed extension; returns its package."""
     package = addon_utils.enable(ADDON, default_set=True)
     assert package is not None, "the extension cannot be enabled"
-    assert "user_default" in package.__file__, package.__file__
+    assert ADDON.split(".")[1] in package.__file__, package.__file__
     return package
 
 

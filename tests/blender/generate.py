@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import bpy
-from door import enable, main, part, simple_scene
+from door import enable, main, part, raises, simple_scene
 
 
 def test(folder, frames):
@@ -50,6 +50,22 @@ def test(folder, frames):
     assert bpy.ops.inspatio.show_take(number=1) == {"FINISHED"}
     assert len(scene.camera.data.background_images) == 1
     assert len(showing.strips(scene)) == 1
+
+    # The report came with the take; a lost one is made again, and is the same.
+    report = progress.folder / "report.html"
+    before = report.read_bytes()
+    assert bpy.ops.inspatio.open_report(number=1) == {"FINISHED"}
+    report.unlink()
+    assert bpy.ops.inspatio.open_report(number=1) == {"FINISHED"}
+    assert report.read_bytes() == before
+    frame = progress.files()[0].rename(progress.folder / "kept")
+    report.unlink()
+    with raises(RuntimeError, "0001.png is missing in"):
+        bpy.ops.inspatio.open_report(number=1)
+    frame.rename(progress.files()[0])
+    with raises(RuntimeError, "There is no such take"):
+        bpy.ops.inspatio.open_report(number=9)
+    report.write_bytes(before)
 
     # Another seed is another take, and takes the place of the one before on the screen.
     scene.inspatio.seed = 5
