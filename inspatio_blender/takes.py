@@ -21,8 +21,8 @@ from pathlib import Path
 
 import bpy
 
-from ..backend.protocol.disk import FileFormatError, process_alive, read_json
-from ..backend.protocol.files import REFERENCE_FILE, TAKE_FILE
+from ..backend.protocol.disk import FileFormatError, read_json
+from ..backend.protocol.files import REFERENCE_FILE, TAKE_FILE, writer_alive
 from ..backend.protocol.takes import take_folders
 from . import preferences
 from .versions import REFERENCE_FOLDER, versions
@@ -169,12 +169,12 @@ def read_take_info(folder: Path, number: int, running: Path | None) -> TakeInfo:
     """What take.json says. A take that says "running" while nobody writes it has failed."""
     try:
         content = read_json(folder / TAKE_FILE)
-        state, writer = str(content["state"]), int(content["writer"])
+        state, writer, boot = str(content["state"]), int(content["writer"]), str(content.get("boot", ""))
         done, total = int(content["frames_done"]), len(content["shot"]["frames"])
         message = str(content["message"])
     except (FileFormatError, KeyError, TypeError, ValueError) as error:
         return TakeInfo(folder, number, "failed", 0, 0, f"Its take.json cannot be read: {error}")
-    abandoned = writer == os.getpid() or not process_alive(writer)
+    abandoned = writer == os.getpid() or not writer_alive(writer, boot)
     if state == "running" and folder != running and abandoned:
         state, message = "failed", f"Stopped after {done} of {total} frames"
     return TakeInfo(folder, number, state, done, total, message)
