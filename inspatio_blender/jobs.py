@@ -156,7 +156,7 @@ class Stage(Event):
 
 @dataclass(frozen=True)
 class CoverageLow(Event):
-    """The reference reaches too little of some frames. Where the job asks, it ended: the user may want it all the same."""
+    """The reference reaches too little of some frames. A job that asks has ended: the user may want it all the same."""
 
     frames: tuple[float, ...]
     coverage: tuple[float, ...]

@@ -15,6 +15,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from inspatio_addon.backend.protocol.cameras import Cameras
+from inspatio_addon.backend.protocol.disk import FileFormatError
+from inspatio_addon.backend.protocol.files import Shot, read_shot
+from inspatio_addon.backend.protocol.takes import TakeWriter
 from inspatio_addon.inspatio_blender.queue import keeper as keeping
 from inspatio_addon.inspatio_blender.queue import lock as locking
 from inspatio_addon.inspatio_blender.queue.items import ATTEMPTS, Content, Item, QueueError
@@ -23,10 +27,6 @@ from inspatio_addon.inspatio_blender.queue.lock import Held, Lock, Owner
 from inspatio_addon.inspatio_blender.queue.pace import Pace, Stopwatch, Work, pace_with, seconds_left
 from inspatio_addon.inspatio_blender.queue.work import find_take, is_written_elsewhere, read_item_shot
 from references import move, write_reference
-
-from backend.protocol.disk import FileFormatError
-from backend.protocol.files import Shot, read_shot
-from backend.protocol.takes import TakeWriter
 
 WORK = Work("tiny", 64, 48, "final")
 
@@ -51,7 +51,10 @@ def test_shots_are_made_one_after_the_other() -> None:
         item = content.next
         assert item is not None and item.id == number
         content = content.begun(number, newest_take=number).has_take(number, number + 1, 0)
-        assert content.running is not None and (content.running.after, content.running.take) == (number, number + 1)
+        assert content.running is not None and (content.running.after, content.running.take) == (
+            number,
+            number + 1,
+        )
         assert content.going
         content = content.ended(number, "finished", "", 21)
     assert states(content) == ["done"] * 3
@@ -79,7 +82,11 @@ def test_an_item_that_stops_is_tried_again_while_it_comes_on() -> None:
     assert states(content) == ["failed", "waiting"] and content.going
     assert content.items[0].message == "The backend ended."
     content = content.retried(1)
-    assert (content.items[0].state, content.items[0].attempts, content.items[0].frames_done) == ("waiting", 0, 21)
+    assert (content.items[0].state, content.items[0].attempts, content.items[0].frames_done) == (
+        "waiting",
+        0,
+        21,
+    )
 
 
 def test_a_done_shot_that_is_retried_gets_a_new_take() -> None:
@@ -118,7 +125,9 @@ def test_moving_loses_nothing(moves: list[tuple[int, int]]) -> None:
 
 
 def test_a_queue_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    content = replace(Content(), items=tuple(Item(n, "Shot", "v001", WORK, 9) for n in range(1, 1001)), next_id=1001)
+    content = replace(
+        Content(), items=tuple(Item(n, "Shot", "v001", WORK, 9) for n in range(1, 1001)), next_id=1001
+    )
     with pytest.raises(QueueError, match="remove some"):
         content.added("Shot", "v001", WORK, 9)
 
@@ -276,7 +285,7 @@ def test_a_process_that_got_the_number_of_a_dead_one_holds_nothing(lock: Lock) -
 
 def test_the_lock_of_another_machine_is_respected_and_said(lock: Lock) -> None:
     write_owner(lock.path, host="farm-07", pid=2**22 - 3, boot="another")
-    with pytest.raises(Held, match=r"A Blender on “farm-07” runs this queue.*delete .*lock\.json"):
+    with pytest.raises(Held, match=r"A Blender on “farm-07” runs this queue.*delete .*lock.json"):
         lock.take()
 
 
@@ -292,22 +301,29 @@ def test_of_many_that_take_a_dead_lock_one_holds_it(tmp_path: Path) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     script = (
-        "import sys, time; sys.path.insert(0, {root!r}); import tests.conftest\n"
-        "from pathlib import Path\n"
+        "import sys, types; from pathlib import Path\n"
+        "package = sys.modules['inspatio_addon'] = types.ModuleType('inspatio_addon')\n"
+        "package.__path__ = [sys.argv[2]]\n"
         "from inspatio_addon.inspatio_blender.queue.lock import Held, Lock\n"
-        "lock = Lock(Path(sys.argv[1])); sys.stdin.readline()\n"
+        "lock = Lock(Path(sys.argv[1])); print('ready', flush=True); sys.stdin.readline()\n"
         "try: lock.take(); print('held', flush=True)\n"
         "except Held: print('not', flush=True)\n"
-        "sys.stdin.readline(); print(lock.state() if lock._mine else '', flush=True)\n"
-    ).format(root=str(Path(__file__).resolve().parent.parent))
-    for round in range(3):
+        "sys.stdin.readline(); print(lock.state(), flush=True)\n"
+    )
+    root = str(Path(__file__).resolve().parent.parent)
+    for round in range(2):
         write_owner(path, pid=ended.pid, mark=f"dead {round}")
         processes = [
             subprocess.Popen(
-                [sys.executable, "-c", script, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                [sys.executable, "-c", script, str(path), root],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
             )
             for _ in range(4)
         ]
+        for process in processes:
+            assert process.stdout.readline() == "ready\n"
         for process in processes:
             process.stdin.write("\n")
             process.stdin.flush()
@@ -338,7 +354,8 @@ def keepers(tmp_path: Path):
 
 
 def shot(name: str = "Shot", frames: int = 21) -> Shot:
-    return Shot(name, "tiny", 0, 64, 48, move(frames, 64, 48))
+    cameras = move(frames, 64, 48)
+    return Shot(name, "tiny", 0, 64, 48, Cameras(**vars(cameras)))
 
 
 def add(keeper: Keeper, name: str, frames: int = 21) -> None:
@@ -358,11 +375,15 @@ def test_what_is_added_is_on_disk_and_found_again(keepers) -> None:
     assert second.content == first.content
     item = second.content.items[1]
     assert (item.shot, item.reference, item.frames, item.work) == ("Two", "v001", 9, WORK)
-    assert read_item_shot(second.folder / item.shot_file) == replace(shot("Two", 9), reference="reference/v001")
+    assert read_item_shot(second.folder / item.shot_file) == replace(
+        shot("Two", 9), reference="reference/v001"
+    )
     second.change(lambda content: content.removed(1)).wait()
     assert sorted(path.name for path in second.folder.iterdir()) == ["000002.json", "queue.json"]
     add(first, "Three")
-    assert [item.shot for item in first.content.items] == ["Two", "Three"], "a change is made of what is on disk"
+    assert [item.shot for item in first.content.items] == ["Two", "Three"], (
+        "a change is made of what is on disk"
+    )
     second.look().wait()
     assert second.content == first.content
 
@@ -413,7 +434,7 @@ def test_an_item_that_is_begun_remembers_the_takes_before_it(keepers) -> None:
     keeper = keepers()
     add(keeper, "One")
     folder = keeper.shot_folder("One")
-    for number in (1, 2):
+    for _ in range(2):
         TakeWriter.create(folder, shot("One"), "r", "p", "0")
     keeper.change(keeper.beginning(1)).wait()
     assert keeper.content.running.after == 2
@@ -445,7 +466,11 @@ def test_nothing_changes_where_the_disk_is_full(keepers, monkeypatch: pytest.Mon
     monkeypatch.setattr(keeping, "write_json", full)
     with pytest.raises(QueueError, match="cannot be written: no space left on device"):
         keeper.change(Content.started).wait()
-    assert (keeper.content, keeper.held, (keeper.folder / "queue.json").read_bytes()) == (before, False, on_disk)
+    assert (keeper.content, keeper.held, (keeper.folder / "queue.json").read_bytes()) == (
+        before,
+        False,
+        on_disk,
+    )
     assert "no space left" in keeper.problem
     monkeypatch.undo()
     keeper.change(Content.started).wait()

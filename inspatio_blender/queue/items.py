@@ -88,7 +88,7 @@ class Item:
 def _folder_name(read: Fields, name: str) -> str:
     """The name of one folder, and of none outside the queue's own place."""
     value = read.text(name, 100)
-    if not value or value != value.strip(" .") or any(letter in value for letter in '/\\:\0'):
+    if not value or value != value.strip(" .") or any(letter in value for letter in "/\\:\0"):
         raise read.wrong(f"{name} must be the name of a folder, got {value!r}")
     return value
 
@@ -157,7 +157,9 @@ class Content:
         item = self.running
         if item is None:
             return content
-        return content._with(item, state="waiting", frames_done=max(item.frames_done, frames_done), attempts=0)
+        return content._with(
+            item, state="waiting", frames_done=max(item.frames_done, frames_done), attempts=0
+        )
 
     def skipped(self, item_id: int) -> Content:
         """With an item passed over; its take is kept."""
@@ -189,7 +191,9 @@ class Content:
         """With something to be known of an item."""
         return self._with(self.find(item_id), note=note[:MESSAGE_LETTERS])
 
-    def ended(self, item_id: int, state: str, message: str, frames_done: int, pace: Pace | None = None) -> Content:
+    def ended(
+        self, item_id: int, state: str, message: str, frames_done: int, pace: Pace | None = None
+    ) -> Content:
         """With an item's take "finished" or "failed"; whether it is tried again shows in that it is still running."""
         item = self.find(item_id)
         content = replace(self, paces=pace_with(self.paces, pace)) if pace is not None else self
@@ -240,4 +244,3 @@ class Content:
             raise read.wrong("one item at most can be running")
         paces = tuple(Pace.from_json(entry) for entry in read.objects("paces", 100))
         return Content(items, read.boolean("going"), next_id, paces)
-

@@ -144,6 +144,8 @@ class Keeper:
                     self._look()
                 else:
                     self._make(change.make, change.or_forget)
+            except Held as error:
+                change.error = self._elsewhere = str(error)
             except Exception as error:  # The thread must outlive anything; what happened is said and logged.
                 log.info("the queue in %s", self.folder, exc_info=True)
                 change.error = self._error = self._sentence(error)
@@ -213,7 +215,7 @@ class Keeper:
         self._elsewhere = str(Held(owner, self._lock.path)) if elsewhere else ""
 
     def _sentence(self, error: Exception) -> str:
-        if isinstance(error, (QueueError, Held, FileFormatError)):
+        if isinstance(error, (QueueError, FileFormatError)):
             return str(error)
         if isinstance(error, OSError):
             return f"The queue in {self.folder} cannot be written: {(error.strerror or str(error)).lower()}"

@@ -76,11 +76,9 @@ class Held(Exception):
 
     def __init__(self, owner: Owner, path: Path) -> None:
         if owner.host == host():
-            super().__init__(f"Another Blender (process {owner.pid}) runs this queue: it shows here as it goes on there")
+            super().__init__(f"Another Blender (process {owner.pid}) runs this queue")
         else:
-            super().__init__(
-                f"A Blender on “{owner.host}” runs this queue. If that is not so any more, delete {path}"
-            )
+            super().__init__(f"A Blender on “{owner.host}” runs this queue. If it is gone, delete {path}")
         self.owner = owner
 
 
