@@ -62,17 +62,25 @@ def in_unsaved_place(scene: bpy.types.Scene) -> bool:
     return not bpy.data.filepath and (not chosen or chosen.startswith("//"))
 
 
+def saved_place() -> Path | None:
+    """The folder that the shots of the file lie in; None while it is not saved."""
+    if not bpy.data.filepath:
+        return None
+    chosen = preferences.get().take_folder.strip()
+    if chosen:
+        # Scenes are called “Scene” in most files: the file's name keeps their shots apart.
+        return Path(bpy.path.abspath(chosen)) / safe_name(Path(bpy.data.filepath).stem)
+    return Path(bpy.path.abspath("//inspatio"))
+
+
 def shot_folder(scene: bpy.types.Scene, shot: str = "") -> Path:
     """The folder that new references and takes go to: of the scene's shot, or of the one named `shot`."""
     name = safe_name(shot or shot_name(scene))
-    chosen = preferences.get().take_folder.strip()
-    if chosen and bpy.data.filepath:
-        # Scenes are called “Scene” in most files: the file's name keeps their shots apart.
-        return Path(bpy.path.abspath(chosen)) / safe_name(Path(bpy.data.filepath).stem) / name
-    if bpy.data.filepath:
-        return Path(bpy.path.abspath("//inspatio")) / name
+    place = saved_place()
+    if place is not None:
+        return place / name
     if not in_unsaved_place(scene):
-        return Path(chosen) / name
+        return Path(preferences.get().take_folder.strip()) / name
     if not scene.inspatio.unsaved_folder:
         return _unsaved_place() / name
     return Path(scene.inspatio.unsaved_folder) / name

@@ -145,6 +145,10 @@ class Content:
             raise QueueError("That shot is being generated: pause the queue or skip it first")
         return replace(self, items=tuple(item for item in self.items if item.id != item_id))
 
+    def cleared(self) -> Content:
+        """Without the items that are done."""
+        return replace(self, items=tuple(item for item in self.items if item.state != "done"))
+
     def started(self) -> Content:
         """Going. Raises QueueError where there is nothing to do."""
         if self.next is None:
