@@ -109,8 +109,8 @@ class FilmQueue:
         """Until everything that waits is done; None where how long a frame takes was never measured."""
         content, progress = self.content, self.progress
         paces, making = content.paces, None
-        if progress is not None and progress.active:
-            making, pace = progress.item.id, progress.stopwatch.pace
+        if progress is not None:
+            making, pace = progress.item.id if progress.active else None, progress.stopwatch.pace
             paces = pace_with(paces, pace) if pace is not None else paces
         left = []
         for item in content.items:

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
+FAULTS = (
+    ("paused_skipped_retried", "backend_killed", "undone_meanwhile", "as_it_was_when_added"),
+    ("nothing_helps", "disk_full", "folders_removed"),
+    ("drive_answers_late", "clock_set_back", "little_covered", "no_backend"),
+)
+
 
 def test_parts(blender, tmp_path):
     blender.run("film.py", tmp_path)
@@ -9,3 +17,9 @@ def test_parts(blender, tmp_path):
 
 def test_made_and_laid_out(blender, tmp_path, painting_python):
     blender.run("film_queue.py", tmp_path, "made_and_laid_out", INSPATIO_PYTHON=str(painting_python))
+
+
+@pytest.mark.parametrize("cases", FAULTS, ids=lambda cases: cases[0])
+def test_whatever_happens_to_a_queue(newest_blender, tmp_path, painting_python, cases):
+    paint = {"INSPATIO_PYTHON": str(painting_python), "INSPATIO_PAINT_SECONDS": "0.15"}
+    newest_blender.run("film_queue.py", tmp_path, *cases, timeout=400, **paint)
