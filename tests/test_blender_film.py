@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.kill_queue import kill_queues
+
 FAULTS = (
     ("paused_skipped_retried", "backend_killed", "undone_meanwhile", "as_it_was_when_added"),
     ("nothing_helps", "disk_full", "folders_removed"),
@@ -23,3 +25,10 @@ def test_made_and_laid_out(blender, tmp_path, painting_python):
 def test_whatever_happens_to_a_queue(newest_blender, tmp_path, painting_python, cases):
     paint = {"INSPATIO_PYTHON": str(painting_python), "INSPATIO_PAINT_SECONDS": "0.15"}
     newest_blender.run("film_queue.py", tmp_path, *cases, timeout=400, **paint)
+
+
+def test_killed_over_a_queue(newest_blender, tmp_path, painting_python):
+    """Blender, backend and both, once each; `python -m tests.kill_queue` does it twenty times with the real backend."""
+    paint = {"INSPATIO_PYTHON": str(painting_python), "INSPATIO_PAINT_SECONDS": "0.15"}
+    found = kill_queues(newest_blender, tmp_path, times=3, seed=4, environment=paint)
+    assert found["equal"] == 3, found

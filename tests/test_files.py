@@ -299,6 +299,7 @@ def test_a_frame_that_lost_power_cut_short_is_made_again(writer: TakeWriter, bro
     _write(writer, 12)
     frames = [path.read_bytes() for path in writer.frame_paths]
     path = writer.frame_paths[4]
+    (writer.folder / ".0005.png.4321.tmp").write_bytes(b"half")
     if broken == "gone":
         path.unlink()
     else:
@@ -308,7 +309,7 @@ def test_a_frame_that_lost_power_cut_short_is_made_again(writer: TakeWriter, bro
     _write(again, 9)
     _write(again, 12)
     assert [path.read_bytes() for path in again.frame_paths] == frames
-    assert again.done
+    assert again.done and not list(writer.folder.glob(".*"))
     # In a block after the newest state, that state is still good.
     other = TakeWriter.create(writer.folder.parent, _shot(33), "reference", "preset", "0.1.0")
     _write(other, 9)

@@ -139,7 +139,7 @@ class TakeWriter:
                 log.warning("the state of %s is gone (%s): it is generated from the start", folder, error)
         claimed = replace(take, state="running", message="", writer=os.getpid(), boot=boot_id())
         writer = TakeWriter(folder, claimed)
-        broken = writer._drop_broken_frames()
+        broken = writer._drop_what_is_not_whole()
         if broken is not None and broken < take.state_after:
             snapshot = None
         writer.next_block = take.state_after if snapshot is not None else 0
@@ -222,10 +222,15 @@ class TakeWriter:
         self.next_block = block + 1
         return paths
 
-    def _drop_broken_frames(self) -> int | None:
-        """Remove what is left of frames that are not whole; the first block that lacks one. Raises TakeWriteError."""
+    def _drop_what_is_not_whole(self) -> int | None:
+        """Remove half frames, and files that a writer was killed over; the first block that now lacks a frame.
+
+        Raises TakeWriteError.
+        """
         missing = [number for number, path in enumerate(self.frame_paths) if not _is_whole(path)]
         try:
+            for left in self.folder.glob(".*.tmp"):
+                left.unlink(missing_ok=True)
             for number in missing:
                 self.frame_paths[number].unlink(missing_ok=True)
         except OSError as error:
