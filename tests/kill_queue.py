@@ -106,7 +106,7 @@ def frames_of(folder: Path) -> dict[str, str]:
 def one_trial(
     blender: Blender, prepared: Path, folder: Path, kind: str, moment: float, environment: dict[str, str]
 ) -> dict[str, Any]:
-    """Make the queue once, with a kill `moment` seconds after it began to go, or its backend to run; what came of it."""
+    """Make the queue once; what came of it. moment: seconds until the kill, from when it, or its backend, was there."""
     shutil.copytree(prepared, folder)
     run = Run(blender, folder, environment)
     begun = run.going if kind == "blender" else run.has_backend

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.kill_queue import kill_queues
@@ -32,3 +34,21 @@ def test_killed_over_a_queue(newest_blender, tmp_path, painting_python):
     paint = {"INSPATIO_PYTHON": str(painting_python), "INSPATIO_PAINT_SECONDS": "0.15"}
     found = kill_queues(newest_blender, tmp_path, times=3, seed=4, environment=paint)
     assert found["equal"] == 3, found
+
+
+def test_two_queues_on_one_file(newest_blender, tmp_path, painting_python):
+    """Two Blenders press Start: one makes the queue, the other says who does, and sees it done."""
+    paint = {"INSPATIO_PYTHON": str(painting_python), "INSPATIO_PAINT_SECONDS": "0.3"}
+    newest_blender.run("kill_queue.py", "prepare", tmp_path, 2, 21, **paint)
+    processes = []
+    for name in ("first", "second"):
+        paint["INSPATIO_RESULT"] = str(tmp_path / f"{name}.json")
+        processes.append(newest_blender.start("two_queues.py", tmp_path, **paint))
+    for process in processes:
+        out, _ = process.communicate(timeout=200)
+        assert process.returncode == 0, out[-4000:]
+    found = [json.loads((tmp_path / f"{name}.json").read_text()) for name in ("first", "second")]
+    assert sorted(one["refused"] for one in found) == [False, True]
+    assert [one["states"] for one in found] == [["done", "done"]] * 2
+    for shot in ("Shot_1", "Shot_2"):
+        assert [path.name for path in (tmp_path / "inspatio" / shot).glob("take_*")] == ["take_001"]
