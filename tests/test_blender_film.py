@@ -33,7 +33,7 @@ def test_killed_over_a_queue(newest_blender, tmp_path, painting_python):
     """Blender, backend and both, once each; `python -m tests.kill_queue` does it twenty times with the real backend."""
     paint = {"INSPATIO_PYTHON": str(painting_python), "INSPATIO_PAINT_SECONDS": "0.15"}
     found = kill_queues(newest_blender, tmp_path, times=3, seed=4, environment=paint)
-    assert found["equal"] == 3, found
+    assert found["hit"] == 3 and found["equal"] == found["times"], found
 
 
 def test_two_queues_on_one_file(newest_blender, tmp_path, painting_python):
