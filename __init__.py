@@ -6,6 +6,7 @@ def _modules():
     from .inspatio_blender import (
         camera_settings,
         driver,
+        film_listing,
         heat_strip,
         listing,
         preferences,
@@ -18,6 +19,7 @@ def _modules():
         colour,
         coverage,
         export,
+        film,
         generate,
         live,
         recover,
@@ -29,6 +31,7 @@ def _modules():
     )
     from .panels import backend as backend_panel
     from .panels import coverage as coverage_panel
+    from .panels import film as film_panel
     from .panels import live as live_panel
     from .panels import live_view as live_view_panel
     from .panels import preferences as preferences_page
@@ -43,6 +46,7 @@ def _modules():
         preferences_page,
         preferences,
         listing,
+        film_listing,
         driver,
         timeline,
         heat_strip,
@@ -50,6 +54,7 @@ def _modules():
         world,
         recover,
         generate,
+        film,
         live,
         export,
         scene_folder,
@@ -67,6 +72,7 @@ def _modules():
         reference,
         world_panel,
         takes_panel,
+        film_panel,
         backend_panel,
     )
 
