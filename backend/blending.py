@@ -16,8 +16,8 @@ _ZERO, _ONE, _HALF = np.float32(0), np.float32(1), np.float32(0.5)
 _CODE = np.float32(127.5)
 _FULL = np.float32(255)
 _LEAST = np.float32(1e-6)
-_REACH = 4
-"""Pixels around one in a crack that are looked at: further than any crack is wide."""
+_REACH = 5
+"""Pixels around one in a crack that are looked at: further than half of any."""
 
 
 @compiled

@@ -56,8 +56,9 @@ ANOTHER = 70.0
 """Codes of coarse change that are rather another thing than another light."""
 GAINS = 0.8, 1.25
 """Least and greatest contrast that another light gives what the warp shows."""
-CRACK = 5
-"""Pixels of the plate: narrower holes show what is beside them, and what is beside them is trusted."""
+CRACKS = 3, 9
+"""Least and most pixels of a plate's that a pixel of the frame counts for. The frame knows nothing of what is narrower:
+such holes are cracks, which show what is beside them, and beside them the warp is trusted."""
 WORKING_PIXELS = 32 * 1024 * 1024
 """Pixels of the plates that are being made at a time: about a hundred bytes of memory each."""
 
@@ -248,7 +249,8 @@ def inside(known: Array, scale: float) -> Array:
     scale: pixels of the plate to one of the frame, over half of which it rises to 255. Cracks are no holes.
     """
     holes = np.where(known, np.uint8(0), np.uint8(255))
-    holes = cv2.morphologyEx(holes, cv2.MORPH_OPEN, np.ones((CRACK, CRACK), np.uint8))
+    crack = int(np.clip(round(scale), *CRACKS))
+    holes = cv2.morphologyEx(holes, cv2.MORPH_OPEN, np.ones((crack, crack), np.uint8))
     ramp = int(np.clip(round(scale / 2), 2, 4))
     around = cv2.blur(holes, (2 * ramp + 1, 2 * ramp + 1))
     # At a straight edge half of what is around a pixel is hole.
