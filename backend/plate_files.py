@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -10,9 +12,11 @@ from .pictures import Bytes, PictureError, decode_png, encode_png, png_size, poo
 from .plate import PlateError, at_plate_size, check_plate, developed
 from .protocol import MAX_SIDE
 from .protocol.cameras import Cameras
-from .protocol.files import PlateSettings
+from .protocol.disk import FileFormatError
+from .protocol.files import PLATE_FOLDER, PlateSettings, read_take
+from .protocol.plates import PlateWriteError, make_plates
 from .session import CameraBlock, Cancel, camera_block
-from .world import World
+from .world import World, WorldError, load_world
 
 
 def read_frames(
@@ -68,3 +72,36 @@ def developer(
         return develop_files(world, camera_block(cameras), files, settings, cancelled)
 
     return develop
+
+
+def develop_take(
+    folder: Path,
+    size: tuple[int, int] | None = None,
+    strength: float | None = None,
+    reference: Path | None = None,
+    show: Callable[[str], None] = lambda line: None,
+) -> Path:
+    """Make the plates that the take in `folder` lacks; returns their folder.
+
+    What is left out is as the take says; the reference lies where the take's shot has it. Raises PlateError.
+    """
+    try:
+        take = read_take(folder)
+        settings = take.shot.plate or (None if size is None else PlateSettings(*size))
+        if settings is None:
+            raise PlateError(f"{folder.name} was made without plates: say --size, for example 1920x1080.")
+        if size is not None:
+            settings = replace(settings, width=size[0], height=size[1])
+        if strength is not None:
+            settings = replace(settings, strength=strength)
+        check_plate(settings.width, settings.height, settings.strength)
+        world, digest = load_world(reference or folder.resolve().parent / take.shot.reference)
+        if digest != take.reference_digest:
+            raise PlateError(
+                f"The reference has changed since {folder.name} was made: put the old one back, or name it."
+            )
+        for done in make_plates(folder, take, settings, developer(world)):
+            show(f"{folder.name}: {done} of {take.frames_done} plates")
+    except (FileFormatError, WorldError, PlateWriteError) as error:
+        raise PlateError(str(error)) from error
+    return folder / PLATE_FOLDER

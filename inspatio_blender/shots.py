@@ -6,8 +6,9 @@ from pathlib import Path
 
 import bpy
 
+from ..backend import protocol
 from ..backend.protocol.cameras import Cameras
-from ..backend.protocol.files import MAX_STILLS, Shot
+from ..backend.protocol.files import MAX_STILLS, PlateSettings, Shot
 from . import cameras, jobs, listing, settings, takes
 from .times import folded
 
@@ -22,6 +23,14 @@ def frame_size(scene: bpy.types.Scene) -> tuple[int, int]:
     """Width and height of the shot's frames."""
     preset = settings.PRESETS[scene.inspatio.preset]
     return cameras.generated_size(cameras.render_frame(scene).aspect, preset.width, preset.height)
+
+
+def plate_settings(scene: bpy.types.Scene) -> PlateSettings:
+    """What the scene develops frames to. Raises UserError where it renders more pixels than a plate may have."""
+    width, height = scene.inspatio.plate_size()
+    if max(width, height) > protocol.MAX_SIDE or width * height > protocol.MAX_PLATE_PIXELS:
+        raise UserError(f"The scene renders {width} × {height} pixels: that is too large for plates")
+    return PlateSettings(width, height, round(scene.inspatio.plate_strength, 4))
 
 
 def shape(scene: bpy.types.Scene) -> jobs.Shape | None:
@@ -47,6 +56,8 @@ def check_shot(scene: bpy.types.Scene) -> Path:
     shot = scene.inspatio
     if not shot.frames():
         raise UserError(EMPTY_RANGE)
+    if shot.plate:
+        plate_settings(scene)
     reference = takes.reference_version(scene)
     if reference is None:
         raise UserError("There is no reference yet: capture or recover one first")
@@ -94,6 +105,7 @@ def shot_of(scene: bpy.types.Scene, sampled: Cameras) -> Shot:
         quality=shot.quality if preset.draft else "final",
         fps=scene.render.fps / scene.render.fps_base,
         remember=shot.remember and _has_geometry(scene),
+        plate=plate_settings(scene) if shot.plate else None,
     )
 
 
