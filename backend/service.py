@@ -19,7 +19,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
-import torch
 
 from . import __version__, protocol
 from .coverage import coverage_of
@@ -31,13 +30,15 @@ from .open_takes import Generating, OpenTake, OpenTakes
 from .pace import seconds_per_frame, slowdown
 from .pictures import encode_pngs
 from .plan import Asked, Plan, Planned, gigabytes
+from .plate import PlateError, Plates, develop
+from .plate_files import develop_files, read_frames
 from .presets import LoadedPreset, PresetError, Presets
 from .protocol.blocks import BLOCK_SIZES
 from .protocol.cameras import Cameras
-from .protocol.files import Reference
+from .protocol.files import PlateSettings, Reference
 from .refusals import ServiceError, cancelled_error, device_lost, not_found, out_of_memory
 from .rewinding import Past, Room
-from .session import MAX_SIDE, Block, CameraBlock, Session, SessionError, check_size
+from .session import MAX_SIDE, Block, Session, SessionError, camera_block, check_size
 from .world import World, WorldError, decode_world, digest_of
 
 logger = logging.getLogger(__name__)
@@ -64,6 +65,16 @@ class TakeRequest:
     remember: bool = False
     preview: bool = False
     endless: bool = False
+
+
+@dataclass(frozen=True)
+class PlatesRequest:
+    """Frames of a take, PNG files of one size, to be developed. reference: a digest; cameras: of the frames' size."""
+
+    reference: str
+    cameras: Cameras
+    frames: list[memoryview]
+    settings: PlateSettings
 
 
 @dataclass(frozen=True)
@@ -186,6 +197,34 @@ class Service:
             raise ServiceError(422, "invalid", f"At most {protocol.MAX_COVERAGE_CAMERAS} cameras at a time.")
         try:
             return coverage_of(world, camera_block(cameras), width, height, cancelled.is_set)
+        except Cancelled:
+            raise cancelled_error() from None
+
+    def plates(self, request: PlatesRequest, cancelled: threading.Event) -> Plates:
+        """Frames of a take, developed. Raises ServiceError."""
+        settings = request.settings
+
+        def work(world: World) -> Plates:
+            cameras, frames = read_frames(camera_block(request.cameras), request.frames, settings)
+            size = settings.width, settings.height
+            return develop(world, cameras, frames, *size, settings.strength, cancelled.is_set)
+
+        return self._developed(request, work)
+
+    def plate_files(self, request: PlatesRequest, cancelled: threading.Event) -> list[bytes]:
+        """The same as PNG files. Raises ServiceError."""
+        cameras = camera_block(request.cameras)
+        return self._developed(
+            request,
+            lambda world: develop_files(world, cameras, request.frames, request.settings, cancelled.is_set),
+        )
+
+    def _developed(self, request: PlatesRequest, work: Callable[[World], Result]) -> Result:
+        world = self._world(request.reference)
+        try:
+            return self._computed(lambda: work(world), None)
+        except PlateError as error:
+            raise ServiceError(422, "invalid", str(error)) from None
         except Cancelled:
             raise cancelled_error() from None
 
@@ -407,15 +446,6 @@ class Service:
             raise not_found("reference")
         with self._lock:
             return self._worlds[digest]
-
-
-def camera_block(cameras: Cameras) -> CameraBlock:
-    """Cameras as the tensors that a session takes."""
-    return CameraBlock(
-        torch.tensor(cameras.times, dtype=torch.float64),
-        torch.tensor(cameras.intrinsics, dtype=torch.float64).view(-1, 3, 3),
-        torch.tensor(cameras.world_to_camera, dtype=torch.float64).view(-1, 4, 4),
-    )
 
 
 def _generated(

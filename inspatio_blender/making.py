@@ -1,8 +1,10 @@
 """Takes, made by the worker: generated, continued, or kept from a preview. Knows nothing of Blender.
 
 Generating starts the backend if need be, hands over the reference, checks coverage, and then goes block by
-block: cameras out, frames in, frames to disk, `BlockDone`; at last files go out and come back as movie and report.
-Continuing does the same from the state after the last finished block. An item of a queue is one or the other.
+block: cameras out, frames in, frames to disk, `BlockDone`, and where the shot asks for plates, those of its frames; at
+last files go out and come back as movie and report. Continuing does the same from the state after the last finished
+block; an item of a queue is one or the other. A block counts before its plates are there: a take that stops in between
+is continued to have them.
 """
 
 from __future__ import annotations
@@ -13,8 +15,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ..backend.protocol.cameras import Cameras
 from ..backend.protocol.disk import FileFormatError
-from ..backend.protocol.files import MOVIE_FILE, REFERENCE_FILE, REPORT_FILE, Shot, Take, read_take
+from ..backend.protocol.files import (
+    MOVIE_FILE,
+    REFERENCE_FILE,
+    REPORT_FILE,
+    PlateSettings,
+    Shot,
+    Take,
+    read_take,
+)
+from ..backend.protocol.plates import PlateWriteError, make_plates, missing_plates
 from ..backend.protocol.references import reference_digest
 from ..backend.protocol.takes import ContinueError, TakeWriteError, TakeWriter
 from .client import BackendError, Client, ConnectionLost, Interrupted, OpenTake
@@ -22,11 +34,13 @@ from .jobs import (
     BlockDone,
     Continue,
     CoverageLow,
+    Develop,
     Ended,
     Event,
     Generate,
     Job,
     Keep,
+    PlatesDone,
     Queued,
     Stage,
     TakeStarted,
@@ -40,6 +54,7 @@ from .versions import REFERENCE_FOLDER, copy_version
 
 log = logging.getLogger(__name__)
 
+DEVELOPING = "Developing plates"
 LOW_COVERAGE = 0.05
 """A frame of which the reference reaches less than this share is worth a warning."""
 
@@ -68,7 +83,7 @@ class Making:
         writer = TakeWriter.create(
             job.folder, shot, digest, opened.preset_digest, opened.backend_version, opened.device
         )
-        return self._blocks(job, client, opened, writer)
+        return self._blocks(job, client, opened, writer, digest)
 
     def go_on(self, job: Continue) -> Ended:
         """The rest of a take that stopped."""
@@ -84,7 +99,21 @@ class Making:
             raise
         if snapshot is not None:
             client.put_snapshot(opened.id, snapshot)
-        return self._blocks(job, client, opened, writer)
+        return self._blocks(job, client, opened, writer, digest)
+
+    def develop(self, job: Develop) -> Ended:
+        """The plates that a take lacks."""
+        take = read_take(job.folder)
+        if not missing_plates(job.folder, take, job.settings):
+            return Ended(job.id, "finished", f"{job.folder.name} has all its plates.")
+        reference = _matching_reference(job, take.reference_digest)
+        client = self._link.connect(job)
+        digest = self._link.hand_over(job, client, reference)
+        self._link.say(job, DEVELOPING)
+        for done in make_plates(job.folder, take, job.settings, _developer(client, digest)):
+            self._tell(PlatesDone(job.id, done))
+            check(job)
+        return Ended(job.id, "finished")
 
     def queued(self, job: Queued) -> Ended:
         """The take of an item of a queue: begun, or gone on with wherever it stopped, also when Blender was killed."""
@@ -129,8 +158,13 @@ class Making:
             for block, paths in enumerate(write_blocks(kept, source.store, writer, snapshot)):
                 self._tell(BlockDone(job.id, block, tuple(paths), writer.take.frames_done, 0.0, 0.0))
                 check(job)
+            remark = ""
+            if shot.plate is not None:
+                client = self._link.connect(job)
+                self._link.hand_over(job, client, job.reference)
+                remark = self._make_plates(job, client, writer, origin.reference_digest)
             if writer.done:
-                self._finish(job, writer, lambda: self._link.connect(job))
+                self._finish(job, writer, lambda: self._link.connect(job), remark)
             else:
                 writer.cancel(f"{kept.count} of {len(shot.cameras)} frames were kept from a preview.")
 
@@ -139,18 +173,19 @@ class Making:
             source.release(job.recording)
         return ended
 
-    def _blocks(self, job: Job, client: Client, opened: OpenTake, writer: TakeWriter) -> Ended:
-        """Generate and write every block that is missing."""
+    def _blocks(self, job: Job, client: Client, opened: OpenTake, writer: TakeWriter, digest: str) -> Ended:
+        """Generate and write every block that is missing, and every plate."""
         take, since = writer.take, job.began
 
         def write() -> None:
             nonlocal since
+            remark = self._make_plates(job, client, writer, digest)
             while not writer.done:
                 check(job)
                 block, catching_up = writer.next_block, writer.catching_up
                 if catching_up:
                     self._link.say(job, f"Catching up, block {block + 1} of {take.blocks_done}")
-                elif block == take.blocks_done and block:
+                elif block and (block == take.blocks_done or take.shot.plate is not None):
                     self._link.say(job, "Generating")
                 cameras = take.shot.cameras
                 result = client.generate(opened.id, block, cameras.block(block), cameras.after(block))
@@ -169,7 +204,8 @@ class Making:
                 self._tell(
                     BlockDone(job.id, block, tuple(paths), writer.take.frames_done, seconds, result.peak_mb)
                 )
-            self._finish(job, writer, lambda: client)
+                remark = remark or self._make_plates(job, client, writer, digest)
+            self._finish(job, writer, lambda: client, remark)
 
         try:
             return self._written(job, writer, write)
@@ -194,7 +230,26 @@ class Making:
             return Ended(job.id, "failed", str(error))
         return Ended(job.id, "finished", writer.take.message)
 
-    def _finish(self, job: Job, writer: TakeWriter, client: Callable[[], Client]) -> None:
+    def _make_plates(self, job: Job, client: Client, writer: TakeWriter, digest: str) -> str:
+        """Make the plates that the take's frames lack so far, where it is to have any; why there are none, if so.
+
+        The frames are what counts: whatever goes wrong with the plates, they go on.
+        """
+        take, settings = writer.take, writer.take.shot.plate
+        if settings is None or not missing_plates(writer.folder, take, settings):
+            return ""
+        self._link.say(job, DEVELOPING)
+        try:
+            for _ in make_plates(writer.folder, take, settings, _developer(client, digest)):
+                check(job)
+        except (Interrupted, ConnectionLost):
+            raise
+        except (BackendError, PlateWriteError, FileFormatError) as error:
+            log.warning("%s has no plates: %s", writer.folder, error)
+            return f"Not all plates are there: {error}"
+        return ""
+
+    def _finish(self, job: Job, writer: TakeWriter, client: Callable[[], Client], remark: str = "") -> None:
         """End a take that has all its frames, with its movie and its report."""
 
         def make(name: str, ask: Callable[[Client], bytes]) -> bytes:
@@ -210,7 +265,19 @@ class Making:
         def report(folder: Path, take: Take) -> bytes:
             return make(REPORT_FILE, lambda asked: asked.report(folder, take))
 
-        writer.finish(movie, report)
+        writer.finish(movie, report, remark)
+
+
+def _developer(
+    client: Client, digest: str
+) -> Callable[[Cameras, Sequence[bytes], PlateSettings], Sequence[bytes]]:
+    """Makes plates by the backend, which holds the reference with this digest."""
+
+    def develop(cameras: Cameras, frames: Sequence[bytes], settings: PlateSettings) -> Sequence[bytes]:
+        size = settings.width, settings.height
+        return client.plates(digest, cameras, frames, *size, settings.strength).files
+
+    return develop
 
 
 def _brought_along(job: Generate | Keep) -> str:
@@ -236,7 +303,7 @@ def _low_coverage(client: Client, digest: str, shot: Shot) -> dict[float, float]
     return {frame: share for frame, share in zip(some.frames, shares, strict=True) if share < LOW_COVERAGE}
 
 
-def _matching_reference(job: Continue, digest: str) -> Path:
+def _matching_reference(job: Continue | Develop, digest: str) -> Path:
     """The folder that holds exactly the reference that a take was made from, wherever it lies now."""
     present = [folder for folder in job.references if (folder / REFERENCE_FILE).is_file()]
     for folder in present:

@@ -15,6 +15,7 @@ import queue
 import threading
 
 from ..backend.protocol.disk import FileFormatError
+from ..backend.protocol.plates import PlateWriteError
 from ..backend.protocol.takes import ContinueError, TakeWriteError
 from .client import BackendError, Interrupted
 from .jobs import (
@@ -22,6 +23,7 @@ from .jobs import (
     CheckCoverage,
     Continue,
     Covered,
+    Develop,
     Ended,
     Event,
     Generate,
@@ -136,6 +138,8 @@ class Worker:
                 return self._making.go_on(job)
             if isinstance(job, Queued):
                 return self._making.queued(job)
+            if isinstance(job, Develop):
+                return self._making.develop(job)
             if isinstance(job, Keep):
                 return self._making.keep(job, self._stream)
             if isinstance(job, Preview):
@@ -157,6 +161,7 @@ class Worker:
             ContinueError,
             FileFormatError,
             TakeWriteError,
+            PlateWriteError,
             JobError,
             NothingToKeep,
         ) as error:

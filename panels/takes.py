@@ -49,6 +49,8 @@ class INSPATIO_PT_takes(Tab, bpy.types.Panel):
             row.operator("inspatio.open_report", text="", icon="FILE_TEXT")
         row.operator("inspatio.open_take_folder", text="", icon="FILE_FOLDER")
         row.operator("inspatio.delete_take", text="", icon="TRASH")
+        if take.frames_done:
+            layout.operator("inspatio.make_plates", icon="RENDER_RESULT")
 
 
 def register():

@@ -120,6 +120,7 @@ BODIES = [
     ("POST", f"{protocol.TAKES_PATH}/abc/blocks", protocol.ENVELOPE_TYPE, protocol.MAX_CAMERAS_BYTES),
     ("POST", protocol.MOVIES_PATH, protocol.ENVELOPE_TYPE, protocol.MAX_MOVIE_FRAMES_BYTES),
     ("POST", protocol.REPORTS_PATH, protocol.ENVELOPE_TYPE, protocol.MAX_REPORT_FILES_BYTES),
+    ("POST", protocol.PLATES_PATH, protocol.ENVELOPE_TYPE, protocol.MAX_PLATE_FRAMES_BYTES),
 ]
 
 
@@ -621,6 +622,7 @@ def test_the_openapi_document_names_every_endpoint(server: Server) -> None:
         "/v1/takes/{take}/blocks",
         "/v1/movies",
         "/v1/reports",
+        "/v1/plates",
         "/v1/shutdown",
     }
     body = document["paths"]["/v1/takes"]["post"]["requestBody"]["content"]["application/json"]["schema"]

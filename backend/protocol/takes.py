@@ -239,8 +239,12 @@ class TakeWriter:
             raise self._write_error(error) from error
         return blocks.block_at(missing[0]) if missing else None
 
-    def finish(self, make_movie: MakeMovie | None = None, make_report: MakeReport | None = None) -> None:
-        """Write movie and report, and say that every frame is there. Raises TakeWriteError.
+    def finish(
+        self, make_movie: MakeMovie | None = None, make_report: MakeReport | None = None, remark: str = ""
+    ) -> None:
+        """Write movie and report, and say that every frame is there, and what else there is to say.
+
+        Raises TakeWriteError.
 
         The frames are what counts: whatever goes wrong with the others, the take is finished, and its message says
         why they are missing. They come before take.json, so that a take killed in between is continued to have them.
@@ -249,12 +253,11 @@ class TakeWriter:
         if make_movie is not None:
             paths, fps = self.frame_paths, self.take.shot.fps
             self._add(MOVIE_FILE, lambda: make_movie(paths, fps), missing)
-        ended = replace(
-            self.take, state="finished", message=_missing_sentence(missing), updated=now(), writer=0
-        )
+        message = _message(remark, missing)
+        ended = replace(self.take, state="finished", message=message, updated=now(), writer=0)
         if make_report is not None:
             self._add(REPORT_FILE, lambda: make_report(self.folder, ended), missing)
-        self._write_take(replace(ended, message=_missing_sentence(missing)))
+        self._write_take(replace(ended, message=_message(remark, missing)))
         state_file(self.folder, self.take.state_after).unlink(missing_ok=True)
 
     def _add(self, name: str, make: Callable[[], bytes], missing: dict[str, str]) -> None:
@@ -303,13 +306,13 @@ class TakeWriter:
         )
 
 
-def _missing_sentence(missing: Mapping[str, str]) -> str:
-    """What a finished take lacks, and why: {file name: reason}. Empty where it lacks nothing."""
+def _message(remark: str, missing: Mapping[str, str]) -> str:
+    """The remark, and what a finished take lacks and why: {file name: reason}. Empty where there is nothing to say."""
     names: dict[str, list[str]] = {}
     for name, reason in missing.items():
         names.setdefault(reason, []).append(name)
     parts = [f"{' and '.join(of)} {'is' if len(of) == 1 else 'are'} not: {why}" for why, of in names.items()]
-    return f"All frames are there, but {'; '.join(parts)}." if parts else ""
+    return f"{remark} All frames are there, but {'; '.join(parts)}.".strip() if parts else remark
 
 
 def _is_whole(path: Path) -> bool:

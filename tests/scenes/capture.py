@@ -126,12 +126,16 @@ class Studio:
             10,
         )
 
+    def colour(self, camera: bpy.types.Object, frame: float) -> np.ndarray:
+        """The picture alone, (H, W, 3) uint8."""
+        self.scene.camera = camera
+        self.scene.frame_set(math.floor(frame), subframe=frame - math.floor(frame))
+        return self._picture()
+
     def render(self, camera: bpy.types.Object, frame: float) -> View:
         scene, cycles = self.scene, self.scene.cycles
-        scene.camera = camera
-        scene.frame_set(math.floor(frame), subframe=frame - math.floor(frame))
+        colour = self.colour(camera, frame)
         width, height = scene.render.resolution_x, scene.render.resolution_y
-        colour = self._picture()
         cycles.samples, cycles.use_denoising, cycles.filter_width = 1, False, 0.01
         cycles.pixel_filter_type = "GAUSSIAN"
         try:
@@ -165,12 +169,17 @@ class Studio:
 
 def store(path: Path, tracks: list[list[View]], dynamic: bool) -> None:
     """Write tracks of equal length (0 the shot, 1 the reference) as .npz, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
     arrays = {
         name: np.stack([np.stack([getattr(view, name) for view in track]) for track in tracks])
         for name in View.__annotations__
     }
+    save(path, dynamic=np.array(dynamic), **arrays)
+
+
+def save(path: Path, **arrays: np.ndarray) -> None:
+    """Write arrays as .npz, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
     with open(partial, "wb") as file:
-        np.savez_compressed(file, dynamic=np.array(dynamic), **arrays)
+        np.savez_compressed(file, **arrays)
     os.replace(partial, path)
