@@ -44,6 +44,8 @@ class Generate(Job):
     folder: Path
     reference: Path
     check_coverage: bool = True
+    blocks: int | None = None
+    """How many blocks of the take are wanted; None: all. It stops after these, and can be continued."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,7 @@ class Continue(Job):
 
     folder: Path
     references: tuple[Path, ...]
+    blocks: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -102,13 +102,16 @@ class Making:
             source.release(job.recording)
         return ended
 
-    def _blocks(self, job: Job, client: Client, opened: OpenTake, writer: TakeWriter) -> Ended:
-        """Generate and write every block that is missing."""
+    def _blocks(
+        self, job: Generate | Continue, client: Client, opened: OpenTake, writer: TakeWriter
+    ) -> Ended:
+        """Generate and write every block that is missing, as far as they are wanted."""
         take, since = writer.take, job.began
+        wanted = take.blocks_total if job.blocks is None else min(job.blocks, take.blocks_total)
 
         def write() -> None:
             nonlocal since
-            while not writer.done:
+            while writer.next_block < wanted:
                 check(job)
                 block, catching_up = writer.next_block, writer.catching_up
                 if catching_up:
@@ -116,7 +119,8 @@ class Making:
                 elif block == take.blocks_done and block:
                     self._link.say(job, "Generating")
                 cameras = take.shot.cameras
-                result = client.generate(opened.id, block, cameras.block(block), cameras.after(block))
+                following = cameras.after(block) if block + 1 < wanted else None
+                result = client.generate(opened.id, block, cameras.block(block), following)
                 seconds = time.monotonic() - since
                 paths = writer.write_block(
                     result.frames,
@@ -132,7 +136,10 @@ class Making:
                 self._tell(
                     BlockDone(job.id, block, tuple(paths), writer.take.frames_done, seconds, result.peak_mb)
                 )
-            self._make_movie(job, writer, lambda: client)
+            if writer.done:
+                self._make_movie(job, writer, lambda: client)
+            else:
+                writer.cancel(f"{writer.take.frames_done} of {len(take.shot.cameras)} frames were asked for.")
 
         try:
             return self._written(job, writer, write)
