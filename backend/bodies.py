@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 
 from . import protocol
 from .protocol import envelope
+from .protocol.cameras import LARGEST
 from .protocol.envelope import EnvelopeError
 from .refusals import ServiceError
 
@@ -94,9 +95,17 @@ def field(header: dict[str, Any], name: str, kind: type) -> Any:
     return value
 
 
+def number(header: dict[str, Any], name: str) -> float:
+    """A number of the header, whole or not, below LARGEST. Raises EnvelopeError."""
+    value = header.get(name)
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGEST:
+        return float(value)
+    raise EnvelopeError(f"the header's {name} must be a number")
+
+
 def fps(header: dict[str, Any]) -> float:
     """The header's fps. Raises EnvelopeError."""
-    value = header.get("fps")
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= protocol.MAX_FPS:
-        return float(value)
+    value = number(header, "fps")
+    if 0 < value <= protocol.MAX_FPS:
+        return value
     raise EnvelopeError(f"the header's fps must be a number above 0, at most {protocol.MAX_FPS}")

@@ -23,7 +23,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Message
 
 from . import __version__, protocol
-from .bodies import Arriving, field, fps, read_body, read_json, stated_length
+from .bodies import Arriving, field, fps, number, read_body, read_json, stated_length
 from .forms import (
     CoverageAnswer,
     ErrorAnswer,
@@ -37,14 +37,16 @@ from .forms import (
 )
 from .gate import Gate, bad_request, error_answer
 from .movie import Movie, MovieError
+from .pictures import encode_pngs
 from .plan import Asked
+from .plate import Plates
 from .protocol import envelope
 from .protocol.cameras import NEXT, CameraError, Cameras
 from .protocol.disk import FileFormatError
 from .protocol.envelope import Blob, EnvelopeError
 from .protocol.files import Reference
 from .refusals import ServiceError, cancelled_error
-from .service import GeneratedBlock, PreviewBlock, Service, TakeRequest
+from .service import GeneratedBlock, PlatesRequest, PreviewBlock, Service, TakeRequest
 
 logger = logging.getLogger(__name__)
 
@@ -205,6 +207,35 @@ def create_app(service: Service, token: str, hosts: Iterable[str], end: Callable
         answer = envelope.pack({}, [Blob.of("movie", made)])
         return Response(answer, media_type=protocol.ENVELOPE_TYPE)
 
+    @app.post(
+        protocol.PLATES_PATH,
+        openapi_extra=_takes_envelope(),
+        response_class=Response,
+        responses={200: {"content": {protocol.ENVELOPE_TYPE: {}}, "description": "the plates"}},
+    )
+    async def make_plates(request: Request) -> Response:
+        """Develop frames of a take: header {reference, width, height, strength, form}, blobs of cameras and PNGs.
+
+        form "png": blobs plate_0 ..., "raw": colour, mask, coverage, depth.
+        """
+        body = await read_body(request, protocol.ENVELOPE_TYPE, protocol.MAX_PLATE_FRAMES_BYTES)
+        header, blobs = envelope.unpack(body)
+        form = field(header, "form", str)
+        if form not in ("png", "raw"):
+            raise EnvelopeError('the header\'s form must be "png" or "raw"')
+        cameras = Cameras.from_blobs(blobs)
+        wanted = PlatesRequest(
+            field(header, "reference", str),
+            cameras,
+            [_file(blobs, f"frame_{index}") for index in range(len(cameras))],
+            field(header, "width", int),
+            field(header, "height", int),
+            number(header, "strength"),
+        )
+        pack = _plate_files if form == "png" else _raw_plates
+        answer = await _while_wanted(request, pool, lambda cancelled: pack(service.plates(wanted, cancelled)))
+        return _in_pieces(answer)
+
     @app.post(protocol.SHUTDOWN_PATH, status_code=202)
     async def shutdown() -> Response:
         """End the backend."""
@@ -279,6 +310,30 @@ def _packed(made: GeneratedBlock | PreviewBlock) -> bytes:
     pngs = [Blob.of(f"frame_{index}", frame) for index, frame in enumerate(made.frames)]
     snapshot = [] if made.snapshot is None else [Blob.of("snapshot", made.snapshot)]
     return envelope.pack(header, [*pngs, *snapshot])
+
+
+def _file(blobs: dict[str, Blob], name: str) -> memoryview:
+    """A blob of bytes. Raises EnvelopeError."""
+    if name not in blobs or blobs[name].dtype != "bytes":
+        raise EnvelopeError(f"the blob {name!r} of bytes is missing")
+    return memoryview(blobs[name].data)
+
+
+def _plate_files(plates: Plates) -> bytes:
+    files = encode_pngs(plates.colour)
+    return envelope.pack({}, [Blob.of(f"plate_{index}", file) for index, file in enumerate(files)])
+
+
+def _raw_plates(plates: Plates) -> bytes:
+    arrays = {
+        "colour": plates.colour,
+        "mask": plates.mask,
+        "coverage": plates.coverage,
+        "depth": plates.depth,
+    }
+    return envelope.pack(
+        {}, [Blob(name, str(x.dtype), x.shape, x.data.cast("B")) for name, x in arrays.items()]
+    )
 
 
 def _add_error_handlers(app: FastAPI, end: Callable[[], None]) -> None:

@@ -29,8 +29,9 @@ from .memory import MB, memory_mb, peak_mb
 from .model.sampler import Cancelled
 from .open_takes import Generating, OpenTake, OpenTakes
 from .pace import seconds_per_frame, slowdown
-from .pictures import encode_pngs
+from .pictures import PictureError, decode_png, encode_pngs, png_size
 from .plan import Asked, Plan, Planned, gigabytes
+from .plate import PlateError, Plates, at_plate_size, check_plate, develop
 from .presets import LoadedPreset, PresetError, Presets
 from .protocol.blocks import BLOCK_SIZES
 from .protocol.cameras import Cameras
@@ -64,6 +65,18 @@ class TakeRequest:
     remember: bool = False
     preview: bool = False
     endless: bool = False
+
+
+@dataclass(frozen=True)
+class PlatesRequest:
+    """Frames of a take, PNG files of one size, to be developed. reference: a digest; cameras: of the frames' size."""
+
+    reference: str
+    cameras: Cameras
+    frames: list[memoryview]
+    width: int
+    height: int
+    strength: float
 
 
 @dataclass(frozen=True)
@@ -186,6 +199,26 @@ class Service:
             raise ServiceError(422, "invalid", f"At most {protocol.MAX_COVERAGE_CAMERAS} cameras at a time.")
         try:
             return coverage_of(world, camera_block(cameras), width, height, cancelled.is_set)
+        except Cancelled:
+            raise cancelled_error() from None
+
+    def plates(self, request: PlatesRequest, cancelled: threading.Event) -> Plates:
+        """Frames of a take, developed to the size of plates. Raises ServiceError."""
+        world, width, height = self._world(request.reference), request.width, request.height
+        try:
+            check_plate(width, height, request.strength, len(request.frames))
+            frames = _decoded(request.frames)
+            if len(frames) != len(request.cameras):
+                raise PlateError(f"{len(request.cameras)} cameras came with {len(frames)} frames.")
+            cameras = at_plate_size(
+                camera_block(request.cameras), frames.shape[2], frames.shape[1], width, height
+            )
+            return self._computed(
+                lambda: develop(world, cameras, frames, width, height, request.strength, cancelled.is_set),
+                None,
+            )
+        except PlateError as error:
+            raise ServiceError(422, "invalid", str(error)) from None
         except Cancelled:
             raise cancelled_error() from None
 
@@ -416,6 +449,26 @@ def camera_block(cameras: Cameras) -> CameraBlock:
         torch.tensor(cameras.intrinsics, dtype=torch.float64).view(-1, 3, 3),
         torch.tensor(cameras.world_to_camera, dtype=torch.float64).view(-1, 4, 4),
     )
+
+
+def _decoded(frames: list[memoryview]) -> np.ndarray:
+    """Frames (n, h, w, 3) of PNG files of one size. Raises PlateError."""
+    if not frames:
+        raise PlateError("There are no frames to develop.")
+    sizes = []
+    for number, frame in enumerate(frames, 1):
+        try:
+            sizes.append(png_size(frame))
+            if sizes[-1] != sizes[0]:
+                raise PictureError("is {}x{} pixels, the first is {}x{}".format(*sizes[-1], *sizes[0]))
+            if max(sizes[0]) > MAX_SIDE:
+                raise PictureError(f"has more than {MAX_SIDE} pixels a side")
+        except PictureError as error:
+            raise PlateError(f"Frame {number} {error}.") from None
+    try:
+        return np.stack([decode_png(frame, *sizes[0]) for frame in frames])
+    except PictureError as error:
+        raise PlateError(f"A frame {error}.") from None
 
 
 def _generated(

@@ -102,6 +102,28 @@ class PreviewBlock:
     next_block: int
 
 
+@dataclass(frozen=True)
+class PlateFiles:
+    """Developed frames as PNG files, in order."""
+
+    files: list[bytes]
+
+
+@dataclass(frozen=True)
+class RawPlates:
+    """Developed frames as they are.
+
+    colour (n, H, W, 3): uint8 sRGB. mask (n, H, W): uint8, 255 where the picture is generated, as no view of the
+    reference reaches there. coverage (n, H, W): uint8, share of the reference's own detail, 255 all of it. depth
+    (n, H, W): float32, planar depth in scene units; inf where no view reaches, and in the sky.
+    """
+
+    colour: np.ndarray
+    mask: np.ndarray
+    coverage: np.ndarray
+    depth: np.ndarray
+
+
 class Client:
     """Speaks to one backend process.
 
@@ -314,6 +336,53 @@ class Client:
             raise _bad_answer("without 'movie'")
         return bytes(blobs["movie"].data)
 
+    def plates(
+        self,
+        reference: str,
+        cameras: Cameras,
+        frames: Sequence[bytes],
+        width: int,
+        height: int,
+        strength: float = 1.0,
+    ) -> PlateFiles:
+        """Develop frames of a take, PNG files, to plates of width x height: `cameras` are theirs, as the shot has them.
+
+        At most `protocol.plates_at_a_time(width, height)` at a time. The backend has to hold the `reference` with this
+        digest, and no take needs to be open.
+        """
+        blobs = self._plates("png", reference, cameras, frames, width, height, strength)
+        try:
+            return PlateFiles([bytes(blobs[f"plate_{index}"].data) for index in range(len(frames))])
+        except KeyError as error:
+            raise _bad_answer(f"without {error}") from None
+
+    def raw_plates(
+        self,
+        reference: str,
+        cameras: Cameras,
+        frames: Sequence[bytes],
+        width: int,
+        height: int,
+        strength: float = 1.0,
+    ) -> RawPlates:
+        """The same with mask, coverage and depth; nothing is packed."""
+        import numpy as np
+
+        blobs = self._plates("raw", reference, cameras, frames, width, height, strength)
+        shape = (len(frames), height, width)
+        arrays = {}
+        for name, kind, tail in (
+            ("colour", "uint8", (3,)),
+            ("mask", "uint8", ()),
+            ("coverage", "uint8", ()),
+            ("depth", "float32", ()),
+        ):
+            blob = blobs.get(name)
+            if blob is None or blob.dtype != kind or blob.shape != (*shape, *tail):
+                raise _bad_answer(f"{name} is {blob and (blob.dtype, blob.shape)}")
+            arrays[name] = np.frombuffer(blob.data, np.dtype(kind).newbyteorder("<")).reshape(blob.shape)
+        return RawPlates(**arrays)
+
     def close_take(self, take: str) -> None:
         """End a take; a block of it that is being generated ends within a second. Unknown takes are ended."""
         try:
@@ -333,6 +402,28 @@ class Client:
         body = envelope.pack({"block": block}, [*cameras.blobs(), *after])
         path = f"{protocol.TAKES_PATH}/{take}/blocks"
         return _envelope(self._call("POST", path, [body], len(body), protocol.ENVELOPE_TYPE))
+
+    def _plates(
+        self,
+        form: str,
+        reference: str,
+        cameras: Cameras,
+        frames: Sequence[bytes],
+        width: int,
+        height: int,
+        strength: float,
+    ) -> dict[str, Blob]:
+        header = {
+            "form": form,
+            "reference": reference,
+            "width": width,
+            "height": height,
+            "strength": strength,
+        }
+        files = [Blob.of(f"frame_{index}", frame) for index, frame in enumerate(frames)]
+        body = envelope.pack(header, [*cameras.blobs(), *files])
+        answer = self._call("POST", protocol.PLATES_PATH, [body], len(body), protocol.ENVELOPE_TYPE)
+        return _envelope(answer)[1]
 
     def _json(
         self, method: str, path: str, content: dict[str, Any] | None = None, timeout: float | None = None

@@ -17,6 +17,7 @@ from backend.protocol import disk
 from backend.protocol.disk import FileFormatError, write_whole
 from backend.protocol.envelope import unpack
 from backend.protocol.files import (
+    PlateSettings,
     Reference,
     Shot,
     Take,
@@ -147,6 +148,28 @@ def test_what_came_later_is_left_out_of_older_files_and_of_their_digests(tmp_pat
     assert Shot.from_json({**content, "remember": True}) == replace(shot, remember=True)
     del content["remember"]
     assert Shot.from_json(content) == shot
+
+
+def test_a_shot_says_to_what_its_frames_are_developed(tmp_path: Path) -> None:
+    shot = write_shot(tmp_path)
+    assert "plate" not in shot.to_json() and shot.plate is None
+    developed = replace(shot, plate=PlateSettings(1920, 1080, 0.5))
+    assert Shot.from_json(developed.to_json()) == developed
+    content = developed.to_json()
+    assert Shot.from_json({**content, "plate": None}) == shot
+    for wrong in (
+        {"width": 0},
+        {"height": 8193},
+        {"width": 8192, "height": 8192},
+        {"strength": 1.01},
+        {"strength": -1},
+        {"strength": True},
+        {"width": "1920"},
+    ):
+        with pytest.raises(FileFormatError, match=r"shot.json: plate"):
+            Shot.from_json({**content, "plate": {**content["plate"], **wrong}})
+    with pytest.raises(FileFormatError, match="plate must be an object"):
+        Shot.from_json({**content, "plate": 3})
 
 
 def test_the_digest_is_the_same_on_both_sides_and_sees_every_change(tmp_path: Path) -> None:

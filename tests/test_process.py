@@ -351,7 +351,7 @@ def test_a_venv_is_found_by_its_folder(tmp_path: Path) -> None:
             WrongProtocol,
             "protocol 9",
         ),
-        ('print(\'{"inspatio": "ready", "protocol": 5}\', flush=True)', StartError, "did not say where"),
+        ('print(\'{"inspatio": "ready", "protocol": 6}\', flush=True)', StartError, "did not say where"),
         (
             'print(\'{"inspatio": "error", "error": "weights_missing", "message": "No weights."}\')',
             WeightsMissing,
@@ -390,7 +390,7 @@ def test_one_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
         """
         import signal, time
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        print('{"inspatio": "ready", "port": 1, "protocol": 5, "version": "0"}', flush=True)
+        print('{"inspatio": "ready", "port": 1, "protocol": 6, "version": "0"}', flush=True)
         time.sleep(60)
         """,
     )
@@ -408,7 +408,7 @@ def test_the_log_is_kept_and_does_not_grow_for_ever(tmp_path: Path, monkeypatch:
         import sys
         for number in range(1000):
             print("line", number, "x" * 60, file=sys.stderr)
-        print('{"inspatio": "ready", "port": 1, "protocol": 5, "version": "0"}', flush=True)
+        print('{"inspatio": "ready", "port": 1, "protocol": 6, "version": "0"}', flush=True)
         input()
         """,
     )
@@ -427,7 +427,7 @@ def test_what_the_child_prints_is_logged_and_is_no_message(tmp_path: Path) -> No
         tmp_path,
         """
         print("said on stdout")
-        print('{"inspatio": "ready", "port": 1, "protocol": 5, "version": "0"}', flush=True)
+        print('{"inspatio": "ready", "port": 1, "protocol": 6, "version": "0"}', flush=True)
         input()
         """,
     )

@@ -91,7 +91,7 @@ def test_it_answers_to_its_own_names(server: Server, host: str) -> None:
     assert server.ask("GET", protocol.STATUS_PATH, host=host).status == 200
 
 
-@pytest.mark.parametrize("spoken", [None, "0", "4", "6", "five", "5.0"])
+@pytest.mark.parametrize("spoken", [None, "0", "5", "7", "six", "6.0"])
 def test_another_protocol_is_refused(server: Server, spoken: str | None) -> None:
     answer = server.ask("GET", protocol.STATUS_PATH, x_inspatio_protocol=spoken)
     assert answer.error == (426, "protocol_mismatch")
@@ -115,6 +115,7 @@ BODIES = [
     ("PUT", f"{protocol.TAKES_PATH}/abc/snapshot", protocol.ENVELOPE_TYPE, protocol.MAX_SNAPSHOT_BYTES),
     ("POST", f"{protocol.TAKES_PATH}/abc/blocks", protocol.ENVELOPE_TYPE, protocol.MAX_CAMERAS_BYTES),
     ("POST", protocol.MOVIES_PATH, protocol.ENVELOPE_TYPE, protocol.MAX_MOVIE_FRAMES_BYTES),
+    ("POST", protocol.PLATES_PATH, protocol.ENVELOPE_TYPE, protocol.MAX_PLATE_FRAMES_BYTES),
 ]
 
 
@@ -554,6 +555,7 @@ def test_the_openapi_document_names_every_endpoint(server: Server) -> None:
         "/v1/takes/{take}/rewind",
         "/v1/takes/{take}/blocks",
         "/v1/movies",
+        "/v1/plates",
         "/v1/shutdown",
     }
     body = document["paths"]["/v1/takes"]["post"]["requestBody"]["content"]["application/json"]["schema"]

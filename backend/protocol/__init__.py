@@ -9,7 +9,7 @@ torch and nothing may be installed. `docs/protocol.md` and `docs/files.md` descr
     blocks     how a frame range is cut into blocks
 """
 
-PROTOCOL_VERSION = 5
+PROTOCOL_VERSION = 6
 
 TOKEN_VARIABLE = "INSPATIO_TOKEN"
 """Environment variable in which the backend finds the bearer token that every request has to carry."""
@@ -33,6 +33,7 @@ COVERAGE_PATH = "/v1/coverage"
 PLAN_PATH = "/v1/plan"
 TAKES_PATH = "/v1/takes"
 MOVIES_PATH = "/v1/movies"
+PLATES_PATH = "/v1/plates"
 SHUTDOWN_PATH = "/v1/shutdown"
 
 MIB = 1024 * 1024
@@ -55,3 +56,14 @@ MAX_REFERENCES = 4
 MAX_TAKES = 8
 MAX_SIDE = 8192
 """Largest width or height of a reference view or of a target frame, in pixels."""
+MAX_PLATE_PIXELS = 36 * 1024 * 1024
+"""Most pixels of one plate: 8K, a little more."""
+MAX_PLATES_PIXELS = 64 * 1024 * 1024
+"""Most pixels of the plates that are asked for at a time, where they are more than one."""
+MAX_PLATE_FRAMES_BYTES = 256 * MIB
+"""Largest envelope of frames to be developed."""
+
+
+def plates_at_a_time(width: int, height: int) -> int:
+    """How many plates of this size may be asked for at a time."""
+    return max(1, MAX_PLATES_PIXELS // (width * height))

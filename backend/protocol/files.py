@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from . import MAX_SIDE
+from . import MAX_PLATE_PIXELS, MAX_SIDE
 from .cameras import CameraError, Cameras, Matrix, check_intrinsics, check_pose
 from .disk import FileFormatError, process_alive, read_json
 from .fields import Fields
@@ -22,6 +22,8 @@ REFERENCE_FILE = "reference.json"
 SHOT_FILE = "shot.json"
 TAKE_FILE = "take.json"
 MOVIE_FILE = "shot.mp4"
+PLATE_FOLDER = "plate"
+"""Folder within a take's that holds its plates, which have the names of their frames."""
 KINDS = ("still", "stills", "moving")
 QUALITIES = ("draft", "final")
 TAKE_STATES = ("running", "finished", "cancelled", "failed")
@@ -145,6 +147,29 @@ def _view(entry: object, number: int) -> View:
 
 
 @dataclass(frozen=True)
+class PlateSettings:
+    """What a take's frames are developed to: plates of width x height with `strength` of the reference's detail."""
+
+    width: int
+    height: int
+    strength: float = 1.0
+
+    def to_json(self) -> dict[str, Any]:
+        return {"width": self.width, "height": self.height, "strength": self.strength}
+
+    @staticmethod
+    def from_json(where: str, content: Mapping[str, Any]) -> PlateSettings:
+        read = Fields(f"{where}: plate", content)
+        width, height = read.integer("width", 1, MAX_SIDE), read.integer("height", 1, MAX_SIDE)
+        if width * height > MAX_PLATE_PIXELS:
+            raise read.wrong(f"{width}x{height} pixels are too many")
+        strength = read.number("strength")
+        if not 0 <= strength <= 1:
+            raise read.wrong(f"strength must be 0 to 1, got {strength:g}")
+        return PlateSettings(width, height, strength)
+
+
+@dataclass(frozen=True)
 class Shot:
     """shot.json: everything that a take is generated from."""
 
@@ -160,6 +185,8 @@ class Shot:
     fps: float = 24.0
     reference: str = "reference"
     remember: bool = False
+    plate: PlateSettings | None = None
+    """Whether the take's frames are developed, and to what."""
 
     def to_json(self) -> dict[str, Any]:
         cameras = self.cameras
@@ -182,6 +209,7 @@ class Shot:
             "intrinsics": [list(k) for k in cameras.intrinsics],
             "world_to_camera": [list(m) for m in cameras.world_to_camera],
             **times,
+            **({} if self.plate is None else {"plate": self.plate.to_json()}),
         }
 
     @staticmethod
@@ -221,6 +249,9 @@ class Shot:
             read.number("fps", above=0.0),
             reference,
             "remember" in content and read.boolean("remember"),
+            None
+            if content.get("plate") is None
+            else PlateSettings.from_json(SHOT_FILE, read.object("plate")),
         )
 
 

@@ -165,12 +165,17 @@ class Studio:
 
 def store(path: Path, tracks: list[list[View]], dynamic: bool) -> None:
     """Write tracks of equal length (0 the shot, 1 the reference) as .npz, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
     arrays = {
         name: np.stack([np.stack([getattr(view, name) for view in track]) for track in tracks])
         for name in View.__annotations__
     }
+    save(path, dynamic=np.array(dynamic), **arrays)
+
+
+def save(path: Path, **arrays: np.ndarray) -> None:
+    """Write arrays as .npz, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
     with open(partial, "wb") as file:
-        np.savez_compressed(file, dynamic=np.array(dynamic), **arrays)
+        np.savez_compressed(file, **arrays)
     os.replace(partial, path)

@@ -3,12 +3,16 @@
 One .npz a set as `capture.store` says, T = 33 (blocks of 9, 12 and 12 frames): camera 0 is the shot, camera 1 its
 reference: the same moments for sets that move, one view repeated for still ones. A file that is there already is
 kept, so a run can be taken up again. `contact.png` shows first, middle and last frame of every set.
+
+With `--height 1080` the same sets as plates are measured on (`backend.training.plates`): the reference's views and a
+few true frames at that size, and the cameras of the whole move. They take long, so few frames are rendered.
 """
 
 import argparse
 import time
 from pathlib import Path
 
+import bpy
 import cv2
 import numpy as np
 
@@ -28,6 +32,37 @@ def render(path: Path, make: Maker, samples: int) -> None:
     capture.store(path, [first, second], shot.dynamic)
 
 
+def render_large(path: Path, make: Maker, samples: int, height: int, length: int, targets: int) -> None:
+    """Build a set, and render the views of its reference and `targets` of the first `length` frames of its move."""
+    camera, reference, shot = stage(make)
+    scene = bpy.context.scene
+    width = round(height * capture.WIDTH / capture.HEIGHT)
+    scene.render.resolution_x, scene.render.resolution_y = width, height
+    studio = capture.Studio(samples)
+    frames = FRAMES[:length]
+    seen = frames if shot.dynamic else frames[:1]
+    views = [studio.render(reference, frame) for frame in seen]
+    shown = np.linspace(0, length - 1, targets + 1).round().astype(int)[1:]
+    truth = np.stack([studio.render(camera, frames[index]).colour for index in shown])
+    cameras = []
+    for frame in frames:
+        scene.frame_set(int(frame))
+        cameras.append(capture.camera_matrices(camera, width, height))
+    capture.save(
+        path,
+        dynamic=np.array(shot.dynamic),
+        frames=frames.astype(np.float64),
+        intrinsics=np.stack([k for k, _ in cameras]),
+        world_to_camera=np.stack([pose for _, pose in cameras]),
+        shown=shown,
+        truth=truth,
+        **{
+            f"reference_{name}": np.stack([getattr(view, name) for view in views])
+            for name in capture.View.__annotations__
+        },
+    )
+
+
 def contact_sheet(folder: Path) -> np.ndarray:
     """First, middle and last frame of every stored set, and its last reference: a row a set, RGB."""
     rows = []
@@ -42,15 +77,25 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--only", choices=[make.__name__ for make in SETS])
     parser.add_argument("--samples", type=int, default=10)
+    parser.add_argument(
+        "--height", type=int, help="for plates: pixels of a picture's height, 1080 for example"
+    )
+    parser.add_argument("--frames", type=int, default=len(FRAMES), help="with --height: how much of the move")
+    parser.add_argument("--targets", type=int, default=5, help="with --height: true frames")
     arguments = parser.parse_args()
     for make in SETS:
         path = arguments.out / f"{make.__name__}.npz"
         if path.exists() or arguments.only not in (None, make.__name__):
             continue
         start = time.perf_counter()
-        render(path, make, arguments.samples)
+        if arguments.height:
+            large = arguments.height, arguments.frames, arguments.targets
+            render_large(path, make, arguments.samples, *large)
+        else:
+            render(path, make, arguments.samples)
         print(f"{path.name}: {time.perf_counter() - start:.0f} s", flush=True)
-    cv2.imwrite(str(arguments.out / "contact.png"), contact_sheet(arguments.out)[..., ::-1])
+    if arguments.height is None:
+        cv2.imwrite(str(arguments.out / "contact.png"), contact_sheet(arguments.out)[..., ::-1])
 
 
 if __name__ == "__main__":
