@@ -12,6 +12,7 @@ def _modules():
         settings,
         timeline,
     )
+    from .inspatio_blender.engine import engine
     from .operators import (
         backend,
         capture,
@@ -32,7 +33,7 @@ def _modules():
     from .panels import live as live_panel
     from .panels import live_view as live_view_panel
     from .panels import preferences as preferences_page
-    from .panels import reference, shot
+    from .panels import reference, render, shot
     from .panels import takes as takes_panel
     from .panels import time as time_panel
     from .panels import world as world_panel
@@ -46,6 +47,7 @@ def _modules():
         driver,
         timeline,
         heat_strip,
+        engine,
         capture,
         world,
         recover,
@@ -68,6 +70,7 @@ def _modules():
         world_panel,
         takes_panel,
         backend_panel,
+        render,
     )
 
 

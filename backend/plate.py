@@ -49,13 +49,15 @@ class Plate:
 
     colour (H, W, 3): uint8 sRGB. mask (H, W): uint8, 255 where the picture is generated, as no view of the reference
     reaches there. coverage (H, W): uint8, the share of the reference's own detail in each pixel. depth (H, W): float32,
-    planar depth in the frame's camera; inf where no view reaches, and in the sky.
+    planar depth in the frame's camera; inf where no view reaches, and in the sky. enlarged (H, W, 3): uint8 sRGB, the frame
+    alone as plain scaling brings it to this size.
     """
 
     colour: np.ndarray
     mask: np.ndarray
     coverage: np.ndarray
     depth: np.ndarray
+    enlarged: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Plates:
     mask: np.ndarray
     coverage: np.ndarray
     depth: np.ndarray
+    enlarged: np.ndarray
 
     @staticmethod
     def joined(plates: list[Plate]) -> Plates:
@@ -74,6 +77,7 @@ class Plates:
             np.stack([plate.mask for plate in plates]),
             np.stack([plate.coverage for plate in plates]),
             np.stack([plate.depth for plate in plates]),
+            np.stack([plate.enlarged for plate in plates]),
         )
 
 
@@ -161,7 +165,8 @@ def _develop(
     trust = inside(mostly) * agreement(generated, warped + changed, mostly)
     trust = trust * torch.exp(-((changed.abs().amax(dim=1, keepdim=True) / ANOTHER) ** 2))
     trust = _grown(trust, height, width) * inside(render.known) * smooth(render) * strength
-    plain = _tensor(enlarged(frame, width, height))
+    large = enlarged(frame, width, height)
+    plain = _tensor(large)
     detail = render.colour + _grown(changed, height, width)
     colour = plain + trust * (detail - plain)
     return Plate(
@@ -169,6 +174,7 @@ def _develop(
         (~render.known[0]).to(torch.uint8).mul(255).numpy(),
         (trust[0, 0] * 255).round().to(torch.uint8).numpy(),
         render.depth[0].numpy(),
+        large,
     )
 
 
