@@ -49,8 +49,8 @@ class Plate:
 
     colour (H, W, 3): uint8 sRGB. mask (H, W): uint8, 255 where the picture is generated, as no view of the reference
     reaches there. coverage (H, W): uint8, the share of the reference's own detail in each pixel. depth (H, W): float32,
-    planar depth in the frame's camera; inf where no view reaches, and in the sky. enlarged (H, W, 3): uint8 sRGB, the frame
-    alone as plain scaling brings it to this size.
+    planar depth in the frame's camera; inf where no view reaches, and in the sky. enlarged (H, W, 3): uint8 sRGB,
+    the frame alone as plain scaling brings it to this size.
     """
 
     colour: np.ndarray

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import av
 import numpy as np
-import OpenImageIO as oiio
+import OpenImageIO
 import pytest
 
 
@@ -45,7 +45,8 @@ def test_every_format_holds_the_codes(blender, tmp_path, painting_python):
     mask, coverage = layers["ViewLayer.Mask.V"], layers["ViewLayer.Coverage.V"]
     depth = layers["ViewLayer.Depth.Z"]
     assert set(np.unique(mask)) <= {0, 1} and 0 < mask.mean() < 0.5
-    assert 0 <= coverage.min() and coverage.max() <= 1 and coverage[mask == 1].max() < 0.1 < coverage.mean()
+    assert coverage.min() >= 0 and coverage.max() <= 1
+    assert coverage[mask == 1].max() < 0.1 < coverage.mean()
     assert np.isclose(depth[mask == 1], 1e10).all() and 2 < np.median(depth[mask == 0]) < 20
     with av.open(str(out / "movie.mp4")) as movie:
         pictures = [picture.to_ndarray(format="rgb24") for picture in movie.decode(video=0)]
@@ -71,8 +72,8 @@ def test_a_part_of_the_frame_is_that_part(newest_blender, tmp_path, painting_pyt
 
 def read(path: Path) -> dict[str, np.ndarray]:
     """The channels of every part of a picture as they are stored; those of a colour together."""
-    picture = oiio.ImageInput.open(str(path))
-    assert picture is not None, oiio.geterror()
+    picture = OpenImageIO.ImageInput.open(str(path))
+    assert picture is not None, OpenImageIO.geterror()
     found, part = {}, 0
     while picture.seek_subimage(part, 0):
         spec = picture.spec()

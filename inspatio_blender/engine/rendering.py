@@ -308,4 +308,4 @@ def primaries() -> np.ndarray:
     """From linear Rec.709 to the linear space that this file's scenes are rendered in, (3, 3)."""
     light = [mathutils.Color(axis).from_rec709_linear_to_scene_linear() for axis in np.eye(3)]
     matrix = np.array([tuple(colour) for colour in light]).T
-    return np.eye(3) if np.allclose(matrix, np.eye(3), atol=1e-6) else matrix
+    return np.eye(3) if np.allclose(matrix, np.eye(3), atol=1e-4) else matrix  # Blender 4 is off by 1e-5.

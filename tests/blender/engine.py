@@ -250,6 +250,16 @@ def formats(folder):
     return {"take": str(Path(folder) / "inspatio/Scene/take_001"), "out": os.path.join(folder, "out")}
 
 
+@case
+def saved(folder):
+    """A file as an artist leaves it, with Cycles for its engine: for the command line."""
+    scene = prepared(folder)
+    scene.render.engine = "CYCLES"
+    scene.frame_set(7)
+    bpy.ops.wm.save_mainfile()
+    return bpy.data.filepath
+
+
 def test(name, folder):
     return CASES[name](folder)
 
