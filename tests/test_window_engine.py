@@ -31,7 +31,10 @@ def test_render(installed, tmp_path, painting_python):
     for file in found["written"]:
         assert np.array_equal(cv2.imread(file), cv2.imread(str(take / Path(file).name))), file
     # Rendered shading shows the preview's codes; the viewport keeps 16-bit floats and Blender dithers.
-    shown, screen = np.load(tmp_path / "shown.npy").astype(int), cv2.imread(str(OUT / "engine_rendered.png"))
+    shown, screen = (
+        np.load(tmp_path / "shown.npy").astype(int),
+        cv2.imread(str(OUT / "engine_rendered_alone.png")),
+    )
     left, bottom = (math.floor(edge + 0.5) for edge in found["corner"])
     top = len(screen) - bottom - len(shown)
     seen = screen[top : top + len(shown), left : left + shown.shape[1], ::-1].astype(int)
