@@ -6,13 +6,14 @@ import json
 import math
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 from test_window import OUT, run_in_window
 
-from tests.blenders import Blender
+from tests.blenders import ROOT, Blender
 
 
 def test_render(installed, tmp_path, painting_python):
@@ -80,3 +81,18 @@ def test_command_line(installed, tmp_path, painting_python):
         assert np.array_equal(cv2.imread(str(tmp_path / "out" / name)), cv2.imread(str(folder / name))), name
     assert not (folder.parent / "take_002").exists()
     assert "Frame 40 lies outside the shot" in blender("-f", "40", code=1)
+
+
+def test_compositor(installed, tmp_path):
+    """With the real backend: each pass of an EXR file is a socket of the compositor. docs/pictures/rendering.png."""
+    subprocess.run(
+        [sys.executable, "-m", "tests.scenes.demo_set", tmp_path / "square.blend"], cwd=ROOT, check=True
+    )
+    found = run_in_window(
+        installed("window"),
+        "window_rendering.py",
+        tmp_path,
+        folder=tmp_path,
+        INSPATIO_PYTHON=sys.executable,
+    )
+    assert Path(found["file"]).is_file()
