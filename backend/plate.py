@@ -5,38 +5,55 @@ again at the plate's size, and supplies what the generated frame is too small fo
 enlarged. A plate depends on nothing but its frame, the reference, its camera and the strength, so it can be made at
 any time, and again.
 
-    frame  (h, w, 3)  --enlarged-->  (H, W, 3)
-    reference, camera  --warped-->   colour (H, W, 3), depth (H, W), known (H, W)
-    plate = enlarged + strength * trust * (warped + what the frame has changed coarsely - enlarged)
+    frame (h, w)  ------------------------------- enlarged ----------------> plain (H, W)
+    reference, camera --warped--> colour, known, depth (H, W)
+                                  --shrunk to the frame--> (h, w)
+    frame against that, around each pixel: trust, gain, added (h, w)
 
-trust is that of `finish`, at the frame's size: 0 in holes and near them, less where frame and warp disagree.
+    plate = plain + strength * inside * trust * (gain * colour + added - plain)
+
+`gain` and `added` bring the warp to the light that the frame has, so that what is coarse is always the frame's; `trust`
+falls where the two show different things; `inside` is 0 in holes and rises softly away from them. All three are
+smooth over the plate and are made of this frame alone: no seam, and nothing that a still camera would show flickering.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from . import protocol
-from .context import render_world, scaled
-from .finish import agreement, box, inside, smooth
+from .constraint.splat import HOLE
+from .constraint.surface import Planes, Surfaces
+from .context import scaled
 from .model.sampler import Cancelled
 from .session import CameraBlock, Cancel
 from .world import World
 
-WARP = "splat"
-"""The warp that plates are made with, whatever the preset's."""
-COARSE = 5
-"""Pixels of the generated frame: what is coarser than this is the generated frame's."""
+if TYPE_CHECKING:
+    from .constraint.compiled import Array
 
-ANOTHER = 0.5
-"""Coarse change (of a range of 2) that is rather another thing than another light: trust has fallen to 1/e."""
+AROUND = 2.0
+"""Pixels of the frame, sigma: around each so far frame and warp are held against each other."""
+SOFT = 0.7
+"""The same: both are blurred by this first, for a small generator's frame is softer than its pixels."""
+NOISE = 6.0
+"""Codes by which they may always differ."""
+ALIKE = 0.12
+"""The share of their contrast by which they may differ and still show the same."""
+ANOTHER = 50.0
+"""Codes of coarse change that are rather another thing than another light."""
+GAINS = 0.6, 1.6
+"""Least and greatest contrast that another light gives what the warp shows."""
+WORKING_PIXELS = 32 * 1024 * 1024
+"""Pixels of the plates that are being made at a time: about a hundred bytes of memory each."""
 
 
 class PlateError(ValueError):
@@ -71,7 +88,7 @@ class Plates:
     enlarged: np.ndarray
 
     @staticmethod
-    def joined(plates: list[Plate]) -> Plates:
+    def joined(plates: Sequence[Plate]) -> Plates:
         return Plates(
             np.stack([plate.colour for plate in plates]),
             np.stack([plate.mask for plate in plates]),
@@ -107,14 +124,40 @@ def developed(
     strength: float,
     cancelled: Cancel = lambda: False,
 ) -> Iterator[Plate]:
-    """The same, one after the other."""
+    """The same, plate by plate, as soon as each is made; several are at a time."""
     check_plate(width, height, strength, len(frames))
-    for index, frame in enumerate(frames):
+    lenses, poses = (
+        x.to("cpu", torch.float64).numpy() for x in (cameras.intrinsics, cameras.world_to_camera)
+    )
+    shown = world.views_at(cameras.times) if world.kind == "moving" else [None] * len(frames)
+    count = max(1, min(torch.get_num_threads(), len(frames), WORKING_PIXELS // (width * height)))
+
+    @lru_cache(maxsize=count)
+    def surfaces(view: int | None) -> Surfaces:
+        part = slice(None) if view is None else slice(view, view + 1)
+        views = world.pictures(part), world.depth[part], world.intrinsics[part], world.world_to_camera[part]
+        return Surfaces.of(*views)
+
+    spare: list[_Canvas] = []
+
+    def one(index: int) -> Plate:
         if cancelled():
             raise Cancelled
-        one = slice(index, index + 1)
-        camera = CameraBlock(cameras.times[one], cameras.intrinsics[one], cameras.world_to_camera[one])
-        yield _develop(world, camera, frame, width, height, strength)
+        try:
+            canvas = spare.pop()
+        except IndexError:
+            canvas = _Canvas.of(height, width)
+        plate = _develop(surfaces(shown[index]), lenses[index], poses[index], frames[index], canvas, strength)
+        spare.append(canvas)
+        return plate
+
+    if shown:
+        surfaces(shown[0])  # All threads need it: one makes it.
+    with ThreadPoolExecutor(max_workers=count, thread_name_prefix="plate") as pool:
+        try:
+            yield from pool.map(one, range(len(frames)))
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def check_plate(width: int, height: int, strength: float, count: int = 1) -> None:
@@ -142,54 +185,103 @@ def at_plate_size(
 
 
 def enlarged(frame: np.ndarray, width: int, height: int) -> np.ndarray:
-    """A frame (h, w, 3) as plain scaling brings it to a plate's size, uint8; smaller ones are averaged."""
-    smaller = width <= frame.shape[1] and height <= frame.shape[0]
-    return cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LANCZOS4)
+    """A frame (h, w, 3) as plain scaling brings it to a plate's size, uint8; what is smaller is averaged."""
+    rows, columns, _ = frame.shape
+    if width < columns or height < rows:
+        size = min(width, columns), min(height, rows)
+        frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+    if frame.shape[:2] == (height, width):
+        return frame
+    return cv2.resize(frame, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
-@torch.inference_mode()
+@dataclass(frozen=True)
+class _Canvas:
+    """What a plate is made in, again and again."""
+
+    planes: Planes
+    colour: Array
+    known: Array
+    reached: list[Array]
+
+    @staticmethod
+    def of(height: int, width: int) -> _Canvas:
+        return _Canvas(
+            Planes.of(height, width),
+            np.empty((3, height, width), np.float32),
+            np.empty((height, width), np.bool_),
+            [],
+        )
+
+
 def _develop(
-    world: World, camera: CameraBlock, frame: np.ndarray, width: int, height: int, strength: float
+    surfaces: Surfaces, lens: Array, pose: Array, frame: Array, canvas: _Canvas, strength: float
 ) -> Plate:
-    render = render_world(
-        world, camera.times, camera.intrinsics, camera.world_to_camera, height, width, warp=WARP
-    )
-    known = render.known.unsqueeze(1).float()
-    generated = _tensor(frame)
-    small = generated.shape[-2:]
-    share = _shrunk(known, *small)
-    warped = _shrunk(render.colour * known, *small) / share.clamp(min=1e-6)
-    mostly = share[:, 0] > 0.5
-    weight = mostly.unsqueeze(1).float()
-    changed = box((generated - warped) * weight, COARSE) / box(weight, COARSE).clamp(min=1e-6)
-    trust = inside(mostly) * agreement(generated, warped + changed, mostly)
-    trust = trust * torch.exp(-((changed.abs().amax(dim=1, keepdim=True) / ANOTHER) ** 2))
-    trust = _grown(trust, height, width) * inside(render.known) * smooth(render) * strength
-    large = enlarged(frame, width, height)
-    plain = _tensor(large)
-    detail = render.colour + _grown(changed, height, width)
-    colour = plain + trust * (detail - plain)
-    return Plate(
-        _codes(colour)[0].permute(1, 2, 0).contiguous().numpy(),
-        (~render.known[0]).to(torch.uint8).mul(255).numpy(),
-        (trust[0, 0] * 255).round().to(torch.uint8).numpy(),
-        render.depth[0].numpy(),
-        large,
-    )
+    from .blending import blend, shrink
+
+    colour, known = canvas.colour, canvas.known
+    height, width = known.shape
+    if not canvas.reached:
+        canvas.reached.append(np.empty((len(surfaces.views), height, width), np.bool_))
+    depth = np.full((height, width), np.inf, np.float32)
+    colour.fill(HOLE)
+    known.fill(False)
+    surfaces.draw(lens, pose, canvas.planes, colour, depth, known, canvas.reached[0])
+    plain = enlarged(frame, width, height)
+    small = frame
+    rows, columns = min(frame.shape[0], height), min(frame.shape[1], width)
+    if small.shape[:2] != (rows, columns):
+        small = cv2.resize(frame, (columns, rows), interpolation=cv2.INTER_AREA)
+    sums = np.empty((rows, columns, 4), np.float32)
+    shrink(colour, known, sums)
+    plate, coverage = np.empty((height, width, 3), np.uint8), np.empty((height, width), np.uint8)
+    around = inside(known, height / rows)
+    blend(plain, colour, around, against(small, sums), np.float32(strength), plate, coverage)
+    return Plate(plate, np.where(known, np.uint8(0), np.uint8(255)), coverage, depth, plain)
 
 
-def _tensor(picture: np.ndarray) -> Tensor:
-    """A picture (H, W, 3) of codes as (1, 3, H, W) in [-1, 1]."""
-    return torch.from_numpy(picture).permute(2, 0, 1).unsqueeze(0).float() / 127.5 - 1
+def inside(known: Array, scale: float) -> Array:
+    """How far the warp may be trusted by its holes alone, where known (H, W) is False: (H, W) uint8, 0 in them.
+
+    scale: pixels of the plate to one of the frame, over which it rises to 255.
+    """
+    ramp = int(np.clip(round(scale), 2, 8))
+    reach = cv2.erode(known.view(np.uint8) * np.uint8(255), np.ones((3, 3), np.uint8))
+    around = cv2.blur(reach, (2 * ramp + 1, 2 * ramp + 1))
+    return np.where(known, cv2.subtract(around, 127) * np.float32(255 / 128), 0).astype(np.uint8)
 
 
-def _codes(picture: Tensor) -> Tensor:
-    return ((picture.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+def against(frame: Array, sums: Array) -> Array:
+    """What frame (h, w, 3) uint8 and warp, shrunk to sums (h, w, 4) as by `shrink`, have in common around each pixel.
+
+    (h, w, 5) float32: trust, gain, and what is added, red, green and blue, as `blend` takes them.
+    """
+    weight = sums[..., 3]
+    share = np.maximum(weight, 1e-3)[..., None]
+    warp = sums[..., :3] / share
+    weight = weight * (weight > 0.25)
+    soft_weight = np.maximum(_blurred(weight, SOFT), 1e-3)[..., None]
+    own = _blurred(frame.astype(np.float32) * weight[..., None], SOFT) / soft_weight
+    seen = _blurred(warp * weight[..., None], SOFT) / soft_weight
+    total = np.maximum(_blurred(weight, AROUND), 1e-3)
+
+    def mean(x: Array) -> Array:
+        scale = total if x.ndim == 2 else total[..., None]
+        return _blurred(x * (weight if x.ndim == 2 else weight[..., None]), AROUND) / scale
+
+    mean_own, mean_seen = mean(own), mean(seen)
+    var_own = mean((own * own).sum(axis=2)) - (mean_own * mean_own).sum(axis=2)
+    var_seen = mean((seen * seen).sum(axis=2)) - (mean_seen * mean_seen).sum(axis=2)
+    both = mean((own * seen).sum(axis=2)) - (mean_own * mean_seen).sum(axis=2)
+    floor = 3 * NOISE**2
+    gain = np.clip((both + floor) / (var_seen + floor), *GAINS)
+    apart = var_own - 2 * gain * both + gain * gain * var_seen
+    allowed = floor + ALIKE * (var_own + gain * gain * var_seen)
+    added = mean_own - gain[..., None] * mean_seen
+    changed = np.abs(mean_own - mean_seen).max(axis=2)
+    trust = np.exp(-np.maximum(apart, 0) / allowed - (changed / ANOTHER) ** 2) * (total > 2e-3)
+    return np.ascontiguousarray(np.dstack([trust, gain, added]), np.float32)
 
 
-def _shrunk(x: Tensor, height: int, width: int) -> Tensor:
-    return F.interpolate(x, size=(height, width), mode="area")
-
-
-def _grown(x: Tensor, height: int, width: int) -> Tensor:
-    return F.interpolate(x, size=(height, width), mode="bilinear", align_corners=False)
+def _blurred(x: Array, sigma: float) -> Array:
+    return cv2.GaussianBlur(x, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)

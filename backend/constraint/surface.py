@@ -54,61 +54,32 @@ def surface_views(
     A pixel is known where the nearest surface of some view is seen from its front. Views may be of any size beside
     the targets': they need not be magnified. The first call in a process compiles, see `compile_loops`.
     """
-    # numba takes a while to import, which the backend's start need not wait for.
-    from .raster import EMPTY, draw, find_edges
-    from .resolve import resolve
-
     height, width = size or (depth.shape[-2], depth.shape[-1])
     frames, views = len(target_world_to_camera), len(depth)
     pictures = np.full((frames, 3, height, width), HOLE, np.float32)
     known = np.zeros((frames, height, width), np.bool_)
     distance = np.full((frames, height, width), np.inf, np.float32)
     reached = np.zeros((frames, views, height, width), np.bool_)
-    surfaces = [Surface.of(*view) for view in zip(colour, depth, intrinsics, strict=True)]
-    sources, targets, lenses = (
-        x.to("cpu", torch.float64).numpy()
-        for x in (world_to_camera, target_world_to_camera, target_intrinsics)
+    surfaces = Surfaces.of(colour, depth, intrinsics, world_to_camera)
+    targets, lenses = (
+        x.to("cpu", torch.float64).numpy() for x in (target_world_to_camera, target_intrinsics)
     )
-    motions = [targets @ np.linalg.inv(source) for source in sources]
-    whole = np.ones((height, width), np.bool_)
-    spare: list[tuple[Array, Array, Array]] = []
+    spare: list[Planes] = []
 
     def render_frame(frame: int) -> None:
         try:  # A thread goes on with planes that are in its cache.
             planes = spare.pop()
         except IndexError:
-            planes = (
-                np.empty((height, width), np.int64),
-                np.empty((height, width), np.bool_),
-                np.empty((2 * height, 2 * width), np.int64),
-            )
-        nearest, edges, finer = planes
-        seen = np.full((height, width), -1, np.float32)
-        for view, surface in enumerate(surfaces):
-            onto, motion = lenses[frame], motions[view][frame]
-            forth = onto @ motion[:3, :3] @ np.linalg.inv(surface.lens)
-            shift, back = onto @ motion[:3, 3], np.linalg.inv(forth)
-            epipole = back @ shift
-            nearest.fill(EMPTY)
-            edges.fill(False)
-            draw(surface.w, surface.links, _float(forth), _float(shift), whole, nearest)
-            find_edges(nearest, edges, finer)
-            draw(surface.w, surface.links, _float(TWICE @ forth), _float(TWICE @ shift), edges, finer)
-            resolve(
-                nearest,
-                edges,
-                finer,
-                surface.picture,
-                surface.w,
-                surface.links,
-                _float(back),
-                _float(epipole),
-                seen,
-                pictures[frame],
-                distance[frame],
-                known[frame],
-                reached[frame, view],
-            )
+            planes = Planes.of(height, width)
+        surfaces.draw(
+            lenses[frame],
+            targets[frame],
+            planes,
+            pictures[frame],
+            distance[frame],
+            known[frame],
+            reached[frame],
+        )
         spare.append(planes)
 
     with ThreadPoolExecutor(max_workers=min(torch.get_num_threads(), max(frames, 1))) as pool:
@@ -149,3 +120,85 @@ class Surface:
         joins.disparity_of(distance, w)
         joins.join(w, np.float32(lens[0, 0]), np.float32(lens[1, 1]), joins.GRAZING, links)
         return Surface(picture, w, links, lens)
+
+
+@dataclass(frozen=True)
+class Planes:
+    """What a target of H x W pixels is drawn in: as in `raster`, and `seen` as in `resolve`."""
+
+    nearest: Array
+    edges: Array
+    finer: Array
+    seen: Array
+    whole: Array
+
+    @staticmethod
+    def of(height: int, width: int) -> Planes:
+        return Planes(
+            np.empty((height, width), np.int64),
+            np.empty((height, width), np.bool_),
+            np.empty((2 * height, 2 * width), np.int64),
+            np.empty((height, width), np.float32),
+            np.ones((height, width), np.bool_),
+        )
+
+
+@dataclass(frozen=True)
+class Surfaces:
+    """V views' polygons, and where they were seen from: cameras (V, 4, 4) float64, world to camera."""
+
+    views: list[Surface]
+    cameras: Array
+
+    @staticmethod
+    def of(colour: Tensor, depth: Tensor, intrinsics: Tensor, world_to_camera: Tensor) -> Surfaces:
+        """What `surface_views` is given, made ready for any number of targets."""
+        views = [Surface.of(*view) for view in zip(colour, depth, intrinsics, strict=True)]
+        return Surfaces(views, world_to_camera.to("cpu", torch.float64).numpy())
+
+    def draw(
+        self,
+        lens: Array,
+        camera: Array,
+        planes: Planes,
+        colour: Array,
+        depth: Array,
+        known: Array,
+        reached: Array,
+    ) -> None:
+        """Draw them into one target: lens (3, 3), camera (4, 4), float64.
+
+        colour (3, H, W) float32, depth (H, W) float32, known (H, W) bool and reached (V, H, W) bool come as holes:
+        `HOLE`, inf, False and False.
+        """
+        # numba takes a while to import, which the backend's start need not wait for.
+        from .raster import EMPTY, draw, find_edges
+        from .resolve import resolve
+
+        nearest, edges, finer, seen, whole = vars(planes).values()
+        seen.fill(-1)
+        for view, (surface, source) in enumerate(zip(self.views, self.cameras, strict=True)):
+            motion = camera @ np.linalg.inv(source)
+            forth = lens @ motion[:3, :3] @ np.linalg.inv(surface.lens)
+            shift, back = lens @ motion[:3, 3], np.linalg.inv(forth)
+            epipole = back @ shift
+            nearest.fill(EMPTY)
+            edges.fill(False)
+            draw(surface.w, surface.links, _float(forth), _float(shift), whole, nearest)
+            find_edges(nearest, edges, finer)
+            draw(surface.w, surface.links, _float(TWICE @ forth), _float(TWICE @ shift), edges, finer)
+            resolve(
+                nearest,
+                edges,
+                finer,
+                surface.picture,
+                surface.w,
+                surface.links,
+                _float(back),
+                _float(epipole),
+                seen,
+                colour,
+                depth,
+                known,
+                reached[view],
+            )
