@@ -6,6 +6,7 @@ def _modules():
     from .inspatio_blender import (
         camera_settings,
         driver,
+        film_listing,
         heat_strip,
         listing,
         preferences,
@@ -19,6 +20,7 @@ def _modules():
         colour,
         coverage,
         export,
+        film,
         generate,
         live,
         recover,
@@ -30,6 +32,7 @@ def _modules():
     )
     from .panels import backend as backend_panel
     from .panels import coverage as coverage_panel
+    from .panels import film as film_panel
     from .panels import live as live_panel
     from .panels import live_view as live_view_panel
     from .panels import preferences as preferences_page
@@ -44,6 +47,7 @@ def _modules():
         preferences_page,
         preferences,
         listing,
+        film_listing,
         driver,
         timeline,
         heat_strip,
@@ -52,6 +56,7 @@ def _modules():
         world,
         recover,
         generate,
+        film,
         live,
         export,
         scene_folder,
@@ -69,6 +74,7 @@ def _modules():
         reference,
         world_panel,
         takes_panel,
+        film_panel,
         backend_panel,
         render,
     )

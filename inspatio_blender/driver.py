@@ -24,10 +24,13 @@ EAGER_INTERVAL_S = 0.005
 AWAITING_INTERVAL_S = 0.01
 BUSY_INTERVAL_S = 0.02
 IDLE_INTERVAL_S = 0.3
+FILM_INTERVAL_S = 0.5
 
 _runtime: Runtime | None = None
 _look_at = 0.0
 """When the disk is looked at next."""
+_film_at = 0.0
+"""When the film and its queue are looked at next."""
 
 
 def get() -> Runtime:
@@ -55,6 +58,21 @@ def run_to_end(progress: Progress | Coverage, tell: Callable[[str], None]) -> No
     tell(progress.line())
 
 
+def run_queue_to_end(tell: Callable[[str], None]) -> None:
+    """Call the pump until the queue has nothing more to do, or cannot go on. For background mode. Ctrl-C pauses it."""
+    runtime, told = get(), 0.0
+    queue = runtime.queue
+    while queue.is_going or runtime.busy:
+        try:
+            runtime.pump(budget=1.0)
+            if runtime.busy and time.monotonic() - told > 0.5:
+                told = time.monotonic()
+                tell(runtime.progress.line())
+            time.sleep(0.005)
+        except KeyboardInterrupt:
+            queue.pause()
+
+
 def run_task_to_end(task: Task, tell: Callable[[str], None]) -> None:
     """Call the pump until a task has ended. For background mode. `tell` gets every line; Ctrl-C cancels."""
     runtime = get()
@@ -71,12 +89,16 @@ def run_task_to_end(task: Task, tell: Callable[[str], None]) -> None:
 
 
 def _tick() -> float:
-    global _look_at
+    global _look_at, _film_at
     runtime, busy = _runtime, False
     try:
         if runtime is not None:
             busy = runtime.pump()
             now = time.monotonic()
+            if now >= _film_at and bpy.context.window_manager.windows:
+                _film_at = now + FILM_INTERVAL_S
+                if runtime.look_at_film(bpy.context.window_manager.windows[0].scene):
+                    redraw()
             if runtime.is_idle and now >= _look_at and bpy.context.window_manager.windows:
                 _look_at = now + IDLE_INTERVAL_S
                 scene = bpy.context.window_manager.windows[0].scene
@@ -119,8 +141,10 @@ def _ask_anyway() -> None:
 
 @persistent
 def _before_load(*_):
-    get().cancel()
-    get().stop_preview()
+    runtime = get()
+    runtime.queue.close()
+    runtime.cancel()
+    runtime.stop_preview()
 
 
 @persistent

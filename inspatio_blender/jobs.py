@@ -38,12 +38,16 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Generate(Job):
-    """A new take of `shot` below `folder`, from the reference in the folder `reference`."""
+    """A new take of `shot` below `folder`, from the reference in the folder `reference`.
+
+    check_coverage: tell where the reference hardly reaches. ask: end then, so that the user may think again.
+    """
 
     shot: Shot
     folder: Path
     reference: Path
     check_coverage: bool = True
+    ask: bool = True
     blocks: int | None = None
     """How many blocks of the take are wanted; None: all. It stops after these, and can be continued."""
 
@@ -55,6 +59,19 @@ class Continue(Job):
     folder: Path
     references: tuple[Path, ...]
     blocks: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queued(Job):
+    """The take of an item of a queue: a new one, or the rest of the one that was begun. Nobody is asked anything.
+
+    shot_file: the item's shot; its reference lies in `folder`, and takes go there. take, after: as the item has them.
+    """
+
+    shot_file: Path
+    folder: Path
+    take: int
+    after: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +159,7 @@ class Stage(Event):
 
 @dataclass(frozen=True)
 class CoverageLow(Event):
-    """The reference reaches too little of some frames. The job ended; the user may want it all the same."""
+    """The reference reaches too little of some frames. A job that asks has ended: the user may want it all the same."""
 
     frames: tuple[float, ...]
     coverage: tuple[float, ...]

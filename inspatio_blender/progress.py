@@ -17,7 +17,7 @@ class Progress:
     """
 
     def __init__(
-        self, scene: bpy.types.Scene, name: str, frames: int, setup: jobs.Setup, reference: Path | None
+        self, scene: bpy.types.Scene | None, name: str, frames: int, setup: jobs.Setup, reference: Path | None
     ) -> None:
         self.name = name
         self.frames_total = frames
@@ -38,7 +38,7 @@ class Progress:
         self.frames_done = 0
         self.first_frame_s: float | None = None
         self.ended: float | None = None
-        self._scene = scene.session_uid
+        self._scene = scene.session_uid if scene is not None else 0
         self._generating_since = 0.0
         self._generated: float | None = None
         self._frames_before = 0
@@ -52,6 +52,11 @@ class Progress:
     def scene(self) -> bpy.types.Scene | None:
         """The scene of the take, looked up each time: references to it die over undo and load."""
         return next((scene for scene in bpy.data.scenes if scene.session_uid == self._scene), None)
+
+    @property
+    def is_orphan(self) -> bool:
+        """Whether the scene that the take is made for is gone."""
+        return self.scene is None
 
     @property
     def fps(self) -> float:

@@ -8,6 +8,7 @@ calls the same pump in a loop. A tick does a few milliseconds of work at most:
     events      of the worker: the backend's state, a block on disk, the end of a take
     showing     what has arrived, in the cameras and the sequencer
     preview     the live one, which pumps itself (live/preview.py)
+    queue       of the file's film, an item after the other (film_queue.py)
     task        how far a set-up or a download has come, which goes on beside takes
 
 Main thread only.
@@ -27,6 +28,9 @@ from . import (
     camera_images,
     download,
     environment,
+    film,
+    film_listing,
+    film_strips,
     jobs,
     listing,
     preferences,
@@ -36,8 +40,10 @@ from . import (
     takes,
 )
 from .coverage import Coverage
+from .film_queue import FilmQueue, QueueProgress
 from .live.preview import Preview, Recorded
 from .progress import Progress
+from .shot_files import ShotFiles
 from .shots import UserError
 from .task import Task
 from .versions import REFERENCE_FOLDER
@@ -70,6 +76,10 @@ class Runtime:
         self.backend_starting = False
         self.preview: Preview | None = None
         """The live preview, while there is one."""
+        self.queue = FilmQueue(self.worker, self.setup, redraw)
+        """The queue of the file that is open."""
+        self.shot_files = ShotFiles()
+        """What lies in the folders of the film's shots."""
         self.task: Task | None = None
         """The set-up or download that goes on, or the last one."""
         self.planned: jobs.Planned | None = None
@@ -188,10 +198,16 @@ class Runtime:
         self.worker.submit(jobs.Stop(setup=self.setup(named=False)))
 
     def cancel(self) -> None:
-        """End the take that is being made; what is finished of it stays. Also a check of coverage. Returns at once."""
+        """End the take that is being made; what is finished of it stays. Also a check of coverage. Returns at once.
+
+        A queue that makes it is paused.
+        """
         self._cancel_coverage()
         progress = self.progress
         if progress is None or not progress.active:
+            return
+        if isinstance(progress, QueueProgress) and self.queue.keeper is not None:
+            self.queue.pause()
             return
         if self._sampled is progress:
             self._drop_sampling()
@@ -281,6 +297,10 @@ class Runtime:
             except queue.Empty:
                 break
             self._handle(event)
+        self.queue.pump(is_free=not self.busy)
+        queued = self.queue.progress
+        if queued is not None and queued.active:
+            self.progress = queued
         if self.preview is not None:
             self.preview.pump(is_free=self._sampling is None)
             if self.preview.scene is None:
@@ -288,7 +308,9 @@ class Runtime:
         if was_busy or self.busy or self.preview is not None:
             self.tick_ms.append((time.perf_counter() - began) * 1000.0)
         tasked = self.task is not None and self.task.running
-        self.is_idle = not (self.busy or self.checking or self.backend_starting or tasked)
+        self.is_idle = not (
+            self.busy or self.checking or self.backend_starting or tasked or self.queue.is_going
+        )
         return not self.is_idle or self.preview is not None
 
     def plan(self, scene: bpy.types.Scene) -> bool:
@@ -311,6 +333,17 @@ class Runtime:
     def announce(self, progress: Progress) -> None:
         """A render begins a take: show how far it is from the next tick on. From any thread."""
         self._announced.put(progress)
+
+    def look_at_film(self, scene: bpy.types.Scene) -> bool:
+        """Look after the queue of the file and the parts of the scene's film; whether there is anything new to show.
+
+        A queue that was going when Blender ended goes on, in a window and where the backend may start by itself.
+        """
+        goes_on = not bpy.app.background and preferences.get().autostart
+        self.queue.look_at(takes.saved_place(), goes_on)
+        parts = film.parts(scene)
+        self.shot_files.look(film_listing.folders(parts, scene))
+        return film_listing.show_parts(scene, parts, self.shot_files.found)
 
     def forget(self) -> None:
         """Another file is loaded: what was being made belongs to the one before."""
@@ -350,7 +383,12 @@ class Runtime:
             showing.redraw_timelines()
 
     def shutdown(self) -> None:
-        """End everything: the take is cancelled on disk, thread and process are gone afterwards."""
+        """End everything: the take is cancelled on disk, thread and process are gone afterwards.
+
+        A queue that is going stays so on disk.
+        """
+        self.queue.close()
+        self.shot_files.close()
         self.stop_preview()
         self._drop_sampling()
         self._cancel_coverage()
@@ -432,7 +470,7 @@ class Runtime:
         coverage.end("cancelled", "Cancelled")
 
     def _watch_scene(self) -> None:
-        if self.busy and self.progress.scene is None:
+        if self.busy and self.progress.is_orphan:
             log.info("the scene of the take is gone")
             self.cancel()
         if self.checking and self.coverage.scene is None:
@@ -488,9 +526,16 @@ class Runtime:
                 listing.refresh(progress.scene, self.running_folder)
             if isinstance(event, jobs.BlockDone):
                 listing.note_frames(progress.folder, progress.frames_done)
-            if isinstance(event, jobs.CoverageLow):
+            if isinstance(event, jobs.CoverageLow) and progress.state == "asking":
                 self._ask_anyway()
+            if isinstance(event, jobs.Ended) and event.state == "finished":
+                self._follow_in_films(progress.name)
         self._redraw(isinstance(event, jobs.BlockDone))
+
+    def _follow_in_films(self, name: str) -> None:
+        """A shot has a new take: it takes the place of the one before wherever its film is laid out."""
+        for scene in bpy.data.scenes:
+            film_strips.follow(scene, name)
 
     def show_progress(self) -> None:
         """Show what has arrived of the take. Harmless to repeat, for example after an undo."""

@@ -11,6 +11,7 @@ Main thread only.
 import math
 import os
 from collections.abc import Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import bpy
@@ -25,7 +26,7 @@ START = "inspatio_start"
 
 def show(scene: bpy.types.Scene, files: Sequence[Path], first: float) -> None:
     """Show the frames of a take, from scene frame `first` on, in the scene that it was made in, as the shot asks."""
-    files = [_absolute(file) for file in files]
+    files = [absolute(file) for file in files]
     if files:
         _show_in_cameras(scene, files, math.floor(first))
         _show_in_sequencer(scene, files, math.floor(first))
@@ -39,7 +40,7 @@ def switch_background(scene: bpy.types.Scene) -> None:
         background.show_background_image = shot.show_background
         background.display_depth = shot.background_depth
     if shot.show_background and not backgrounds and strip is not None:
-        folder = _absolute(strip.directory)
+        folder = absolute(strip.directory)
         files = [folder / element.filename for element in strip.elements]
         _show_in_cameras(scene, files, strip.get(START, int(files[0].stem)))
 
@@ -52,7 +53,7 @@ def switch_strip(scene: bpy.types.Scene) -> None:
         strip.mute = not shot.show_strip
     elif shot.show_strip and backgrounds:
         image, count = backgrounds[0].image, backgrounds[0].image_user.frame_duration
-        file = _absolute(image.filepath)
+        file = absolute(image.filepath)
         number = int(file.stem)
         files = [file.with_name(f"{n:04d}.png") for n in range(number, number + count)]
         _show_in_sequencer(scene, files, image.get(START, number))
@@ -60,12 +61,12 @@ def switch_strip(scene: bpy.types.Scene) -> None:
 
 def hide(scene: bpy.types.Scene, folder: Path) -> None:
     """Take what shows the take in `folder` out of the scene: its files are about to go."""
-    folder = _absolute(folder)
+    folder = absolute(folder)
     for background in _backgrounds(scene):
-        if _absolute(background.image.filepath).parent == folder:
+        if absolute(background.image.filepath).parent == folder:
             _remove(background)
     strip = find_strip(scene)
-    if strip is not None and _absolute(strip.directory) == folder:
+    if strip is not None and absolute(strip.directory) == folder:
         strips(scene).remove(strip)
 
 
@@ -98,6 +99,17 @@ def strips(scene: bpy.types.Scene):
     return editor.strips if hasattr(editor, "strips") else editor.sequences
 
 
+@contextmanager
+def without_prefetch(scene: bpy.types.Scene):
+    """Changing strips while Blender prefetches may crash it."""
+    editor = scene.sequence_editor or scene.sequence_editor_create()
+    prefetch, editor.use_prefetch = editor.use_prefetch, False
+    try:
+        yield
+    finally:
+        editor.use_prefetch = prefetch
+
+
 def find_strip(scene: bpy.types.Scene):
     """Our strip in the scene, or None."""
     if scene.sequence_editor is None:
@@ -118,7 +130,7 @@ def redraw_timelines() -> None:
                 area.tag_redraw()
 
 
-def _absolute(path: str | Path) -> Path:
+def absolute(path: str | Path) -> Path:
     """A path of Blender's, in one form for each place."""
     return Path(os.path.normpath(bpy.path.abspath(str(path))))
 
@@ -195,27 +207,24 @@ def _show_in_sequencer(scene, files: Sequence[Path], first: int) -> None:
     strip = find_strip(scene)
     if strip is None and not visible:
         return
-    editor = scene.sequence_editor or scene.sequence_editor_create()
-    # Changing strips while Blender prefetches may crash it.
-    prefetch, editor.use_prefetch = editor.use_prefetch, False
-    try:
+    with without_prefetch(scene):
         channel = None
         if strip is not None and (
-            _absolute(strip.directory) != files[0].parent or len(strip.elements) > len(files)
+            absolute(strip.directory) != files[0].parent or len(strip.elements) > len(files)
         ):
             channel = strip.channel
             strips(scene).remove(strip)
             strip = None
         if strip is None:
-            strip = _new_strip(scene, files[0], first, channel)
+            strip = new_strip(scene, "InSpatio Take", files[0], channel, first)
+            strip[MARK] = True
             strip.mute = not visible
         for file in files[len(strip.elements) :]:
             strip.elements.append(file.name)
-    finally:
-        editor.use_prefetch = prefetch
 
 
-def _new_strip(scene, file: Path, first: int, channel: int | None):
+def new_strip(scene: bpy.types.Scene, name: str, file: Path, channel: int | None, first: int):
+    """A strip of the picture `file` at scene frame `first`; without a channel, above all others."""
     existing = strips(scene)
     if not len(existing):
         # A first strip would make the next render show the sequencer instead of the scene.
@@ -223,13 +232,12 @@ def _new_strip(scene, file: Path, first: int, channel: int | None):
     if channel is None:
         channel = max((strip.channel for strip in existing), default=0) + 1
     strip = existing.new_image(
-        name="InSpatio Take",
+        name=name,
         filepath=stored(file),
         channel=channel,
         frame_start=first,
         fit_method="STRETCH",
     )
-    strip[MARK] = True
     strip[START] = first
     strip.colorspace_settings.name = "sRGB"
     for workspace in bpy.data.workspaces:

@@ -21,8 +21,8 @@ from pathlib import Path
 
 import bpy
 
-from ..backend.protocol.disk import FileFormatError, process_alive, read_json
-from ..backend.protocol.files import REFERENCE_FILE, TAKE_FILE
+from ..backend.protocol.disk import FileFormatError, read_json
+from ..backend.protocol.files import REFERENCE_FILE, TAKE_FILE, writer_alive
 from ..backend.protocol.takes import take_folders
 from . import preferences
 from .versions import REFERENCE_FOLDER, versions
@@ -62,17 +62,25 @@ def in_unsaved_place(scene: bpy.types.Scene) -> bool:
     return not bpy.data.filepath and (not chosen or chosen.startswith("//"))
 
 
+def saved_place() -> Path | None:
+    """The folder that the shots of the file lie in; None while it is not saved."""
+    if not bpy.data.filepath:
+        return None
+    chosen = preferences.get().take_folder.strip()
+    if chosen:
+        # Scenes are called “Scene” in most files: the file's name keeps their shots apart.
+        return Path(bpy.path.abspath(chosen)) / safe_name(Path(bpy.data.filepath).stem)
+    return Path(bpy.path.abspath("//inspatio"))
+
+
 def shot_folder(scene: bpy.types.Scene, shot: str = "") -> Path:
     """The folder that new references and takes go to: of the scene's shot, or of the one named `shot`."""
     name = safe_name(shot or shot_name(scene))
-    chosen = preferences.get().take_folder.strip()
-    if chosen and bpy.data.filepath:
-        # Scenes are called “Scene” in most files: the file's name keeps their shots apart.
-        return Path(bpy.path.abspath(chosen)) / safe_name(Path(bpy.data.filepath).stem) / name
-    if bpy.data.filepath:
-        return Path(bpy.path.abspath("//inspatio")) / name
+    place = saved_place()
+    if place is not None:
+        return place / name
     if not in_unsaved_place(scene):
-        return Path(chosen) / name
+        return Path(preferences.get().take_folder.strip()) / name
     if not scene.inspatio.unsaved_folder:
         return _unsaved_place() / name
     return Path(scene.inspatio.unsaved_folder) / name
@@ -169,12 +177,12 @@ def read_take_info(folder: Path, number: int, running: Path | None) -> TakeInfo:
     """What take.json says. A take that says "running" while nobody writes it has failed."""
     try:
         content = read_json(folder / TAKE_FILE)
-        state, writer = str(content["state"]), int(content["writer"])
+        state, writer, boot = str(content["state"]), int(content["writer"]), str(content.get("boot", ""))
         done, total = int(content["frames_done"]), len(content["shot"]["frames"])
         message = str(content["message"])
     except (FileFormatError, KeyError, TypeError, ValueError) as error:
         return TakeInfo(folder, number, "failed", 0, 0, f"Its take.json cannot be read: {error}")
-    abandoned = writer == os.getpid() or not process_alive(writer)
+    abandoned = writer == os.getpid() or not writer_alive(writer, boot)
     if state == "running" and folder != running and abandoned:
         state, message = "failed", f"Stopped after {done} of {total} frames"
     return TakeInfo(folder, number, state, done, total, message)

@@ -31,6 +31,7 @@ from .jobs import (
     Plan,
     Planned,
     Preview,
+    Queued,
     Start,
     Stop,
 )
@@ -157,6 +158,8 @@ class Worker:
                 return self._making.generate(job)
             if isinstance(job, Continue):
                 return self._making.go_on(job)
+            if isinstance(job, Queued):
+                return self._making.queued(job)
             if isinstance(job, Keep):
                 return self._making.keep(job, self._stream)
             if isinstance(job, Preview):
@@ -204,7 +207,7 @@ class Worker:
             if job is None or isinstance(job, (Preview, Stop)):
                 self._put_back.append(job)
                 raise Interrupted
-            if isinstance(job, (Generate, Continue)) and self._stream is not None:
+            if isinstance(job, (Generate, Continue, Queued)) and self._stream is not None:
                 self._stream.close_takes()  # A take needs the device's memory more.
             self._do(job)
         self._switch_to(preview)

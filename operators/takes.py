@@ -4,7 +4,7 @@ import bpy
 
 from ..backend.protocol.disk import FileFormatError
 from ..backend.protocol.files import frame_names, read_take
-from ..inspatio_blender import driver, listing, showing, takes
+from ..inspatio_blender import driver, film_strips, listing, showing, takes
 from ..inspatio_blender.shots import UserError
 from .generate import report_end
 
@@ -122,6 +122,7 @@ class INSPATIO_OT_delete_take(_OnTake, bpy.types.Operator):
         try:
             takes.delete_take(take.folder)
             showing.hide(context.scene, take.folder)
+            film_strips.drop(context.scene, take.folder)
             driver.get().forget_take(take.folder)
         except OSError as error:
             self.report({"ERROR"}, f"{take.folder.name} cannot be deleted: {error.strerror or error}")

@@ -221,10 +221,13 @@ def _shot(frames: int) -> Shot:
     return Shot("Shot", "tiny", 0, 64, 48, move(frames, 64, 48))
 
 
+PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
+
+
 def _write(writer: TakeWriter, size: int, snapshot: str | None = "state") -> None:
     block = writer.next_block
     writer.write_block(
-        [f"{block}/{i}".encode() for i in range(size)],
+        [f"{block}/{i}".encode() + PNG_END for i in range(size)],
         None if snapshot is None else f"{snapshot} {block}".encode(),
         [0.5] * size,
         seconds=1.0,
@@ -310,6 +313,33 @@ def test_what_comes_after_the_newest_state_is_generated_again(tmp_path: Path, lo
     assert again.done and [path.name for path in writer.folder.glob("state_*")] == ["state_0003.bin"]
     again.finish()
     assert not list(writer.folder.glob("state_*"))
+
+
+@pytest.mark.parametrize("broken", ["gone", "cut short", "empty"])
+def test_a_frame_that_lost_power_cut_short_is_made_again(writer: TakeWriter, broken: str) -> None:
+    """Frames are not waited for, so a machine that loses its power may leave some without their end."""
+    _write(writer, 9)
+    _write(writer, 12)
+    frames = [path.read_bytes() for path in writer.frame_paths]
+    path = writer.frame_paths[4]
+    (writer.folder / ".0005.png.4321.tmp").write_bytes(b"half")
+    if broken == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(b"" if broken == "empty" else path.read_bytes()[:-3])
+    again, snapshot = TakeWriter.resume(writer.folder, "reference", "preset")
+    assert (snapshot, again.next_block, again.catching_up) == (None, 0, True)
+    _write(again, 9)
+    _write(again, 12)
+    assert [path.read_bytes() for path in again.frame_paths] == frames
+    assert again.done and not list(writer.folder.glob(".*"))
+    # In a block after the newest state, that state is still good.
+    other = TakeWriter.create(writer.folder.parent, _shot(33), "reference", "preset", "0.1.0")
+    _write(other, 9)
+    _write(other, 12, snapshot=None)
+    other.frame_paths[15].write_bytes(b"")
+    again, snapshot = TakeWriter.resume(other.folder, "reference", "preset")
+    assert (snapshot, again.next_block) == (b"state 0", 1)
 
 
 def test_killed_between_state_and_take_json_the_block_counts_as_not_done(
@@ -398,6 +428,22 @@ def test_a_running_take_whose_writer_is_gone_is_abandoned(writer: TakeWriter) ->
     _write(gone, 9)
     assert read_take(writer.folder).abandoned
     assert TakeWriter.resume(writer.folder, "reference", "preset")[1] == b"state 0"
+
+
+def test_a_writer_of_before_the_machine_was_started_anew_is_gone(
+    writer: TakeWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process id may be that of another process by now: here, of this one's parent."""
+    _write(TakeWriter(writer.folder, replace(writer.take, writer=os.getppid())), 9)
+    assert not read_take(writer.folder).abandoned
+    content = json.loads((writer.folder / "take.json").read_text())
+    (writer.folder / "take.json").write_text(json.dumps({**content, "boot": "an earlier one"}))
+    assert read_take(writer.folder).abandoned
+    assert TakeWriter.resume(writer.folder, "reference", "preset")[1] == b"state 0"
+    # Where the system does not tell, and in takes from before there was such a thing, the process alone counts.
+    del content["boot"]
+    (writer.folder / "take.json").write_text(json.dumps({**content, "writer": os.getppid()}))
+    assert not read_take(writer.folder).abandoned
 
 
 def test_a_take_that_another_process_writes_is_left_alone(writer: TakeWriter) -> None:

@@ -17,6 +17,7 @@ from . import MAX_PLATE_PIXELS, MAX_SIDE
 from .cameras import CameraError, Cameras, Matrix, check_intrinsics, check_pose
 from .disk import FileFormatError, process_alive, read_json
 from .fields import Fields
+from .machine import boot_id
 
 REFERENCE_FILE = "reference.json"
 SHOT_FILE = "shot.json"
@@ -47,6 +48,11 @@ def frame_names(frames: tuple[float, ...]) -> list[str]:
     if all(frame >= 0 and frame == int(frame) for frame in frames):
         return [f"{int(frame):04d}.png" for frame in frames]
     return [f"{number:04d}.png" for number in range(1, len(frames) + 1)]
+
+
+def writer_alive(writer: int, boot: str) -> bool:
+    """Whether the process that writes a take is there: after a restart of the machine another may have its id."""
+    return process_alive(writer) and not (boot and boot_id() and boot != boot_id())
 
 
 @dataclass(frozen=True)
@@ -259,7 +265,8 @@ class Shot:
 class Take:
     """take.json: one generation of a shot, as far as it has come.
 
-    state_after: the finished blocks that the newest kept state stands after. device: what it was generated on. pieces:
+    state_after: the finished blocks that the newest kept state stands after. device: what it was generated on. boot:
+    which start of the machine the writer's process id is of, empty where that is not known. pieces:
     the frames at which it begins anew, without what came before, where it was kept from a preview made piece by piece.
     """
 
@@ -273,6 +280,7 @@ class Take:
     state: str = "running"
     message: str = ""
     writer: int = 0
+    boot: str = ""
     device: str = ""
     blocks_done: int = 0
     frames_done: int = 0
@@ -288,7 +296,7 @@ class Take:
     @property
     def abandoned(self) -> bool:
         """Whether the take says "running" although the process that wrote it is gone: it counts as failed."""
-        return self.state == "running" and not process_alive(self.writer)
+        return self.state == "running" and not writer_alive(self.writer, self.boot)
 
     def to_json(self) -> dict[str, Any]:
         names = [name for name in self.__dataclass_fields__ if name != "shot"]
@@ -315,6 +323,7 @@ class Take:
             state=read.choice("state", TAKE_STATES),
             message=read.text("message", 10_000),
             writer=read.integer("writer", 0, 2**32),
+            boot=read.text("boot", 100) if "boot" in content else "",
             device=read.text("device", 500),
             blocks_done=read.integer("blocks_done", 0, total),
             frames_done=read.integer("frames_done", 0, count),

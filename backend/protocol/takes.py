@@ -20,12 +20,14 @@ from pathlib import Path
 from . import PROTOCOL_VERSION, blocks
 from .disk import FileFormatError, write_json, write_whole
 from .files import MOVIE_FILE, TAKE_FILE, Shot, Take, frame_names, now, read_take
+from .machine import boot_id
 
 log = logging.getLogger(__name__)
 
 MakeMovie = Callable[[Sequence[Path], float], bytes]
 """Makes an MP4 file of PNG files, in order, with so many frames a second."""
 
+_PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 _TAKE_FOLDER = re.compile(r"take_(\d{3,6})")
 
 
@@ -96,6 +98,7 @@ class TakeWriter:
             protocol=PROTOCOL_VERSION,
             blocks_total=blocks.block_count(len(shot.cameras)),
             writer=os.getpid(),
+            boot=boot_id(),
             device=device,
             pieces=tuple(pieces),
         )
@@ -108,7 +111,7 @@ class TakeWriter:
         """Take up a stopped take again: its writer, and the snapshot to restore (None: from the start).
 
         The writer's next block is the one after that state: blocks that are there already may have to be generated
-        again first.
+        again first, also where one of their frames is gone, or was cut short when the machine lost its power.
 
         Raises ContinueError for a take that is finished, still being written by another process, or whose
         reference or preset has changed since; FileFormatError for a broken take.json.
@@ -134,7 +137,11 @@ class TakeWriter:
                 snapshot = state_file(folder, take.state_after).read_bytes()
             except OSError as error:
                 log.warning("the state of %s is gone (%s): it is generated from the start", folder, error)
-        writer = TakeWriter(folder, replace(take, state="running", message="", writer=os.getpid()))
+        claimed = replace(take, state="running", message="", writer=os.getpid(), boot=boot_id())
+        writer = TakeWriter(folder, claimed)
+        broken = writer._drop_what_is_not_whole()
+        if broken is not None and broken < take.state_after:
+            snapshot = None
         writer.next_block = take.state_after if snapshot is not None else 0
         writer._write_take()
         return writer, snapshot
@@ -215,6 +222,21 @@ class TakeWriter:
         self.next_block = block + 1
         return paths
 
+    def _drop_what_is_not_whole(self) -> int | None:
+        """Remove half frames, and files that a writer was killed over; the first block that now lacks a frame.
+
+        Raises TakeWriteError.
+        """
+        missing = [number for number, path in enumerate(self.frame_paths) if not _is_whole(path)]
+        try:
+            for left in self.folder.glob(".*.tmp"):
+                left.unlink(missing_ok=True)
+            for number in missing:
+                self.frame_paths[number].unlink(missing_ok=True)
+        except OSError as error:
+            raise self._write_error(error) from error
+        return blocks.block_at(missing[0]) if missing else None
+
     def finish(self, make_movie: MakeMovie | None = None) -> None:
         """Write the movie and say that every frame is there. Raises TakeWriteError.
 
@@ -268,6 +290,16 @@ class TakeWriter:
             f"{self.folder} cannot be written: {_reason(error)}. "
             f"{self.take.frames_done} frames are kept; make room, then continue the take."
         )
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a PNG file has its end."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(-len(_PNG_END), os.SEEK_END)
+            return file.read() == _PNG_END
+    except OSError:
+        return False
 
 
 def _reason(error: OSError) -> str:
