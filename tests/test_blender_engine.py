@@ -10,9 +10,16 @@ import OpenImageIO
 import pytest
 
 
-@pytest.mark.parametrize("case", ["stills", "edited", "cameras", "said"])
+@pytest.mark.parametrize("case", ["stills", "cameras"])
 def test_render(blender, tmp_path, painting_python, case):
     blender.run("engine.py", case, tmp_path, INSPATIO_PYTHON=str(painting_python))
+
+
+@pytest.mark.parametrize("case", ["edited", "said", "shared", "film"])
+def test_render_in_whatever_version(newest_blender, tmp_path, painting_python, case):
+    newest_blender.run(
+        "engine.py", case, tmp_path, INSPATIO_PYTHON=str(painting_python), INSPATIO_PAINT_SECONDS="0.3"
+    )
 
 
 def test_an_animation_is_its_take_code_by_code(blender, tmp_path, painting_python):

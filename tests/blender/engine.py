@@ -208,6 +208,55 @@ def border(folder):
     return {"out": os.path.join(folder, "out")}
 
 
+@case
+def shared(folder):
+    """What Generate is making is waited for, not made again; with another shot being made, that is said."""
+    scene = prepared(folder)
+    runtime = part("inspatio_blender.driver").get()
+    runtime.generate(scene, bpy.context.view_layer)
+    while not takes(folder):
+        time.sleep(0.02)
+    scene.inspatio.seed = 8
+    with raises(RuntimeError, "A take is being generated"):
+        bpy.ops.render.render()
+    scene.inspatio.seed = 0
+    still(scene, 33, "33.png")
+    assert blocks(folder) == [3]
+    while runtime.busy:
+        runtime.pump(0.1)
+    assert takes(folder)[0]["state"] == "finished"
+
+
+@case
+def film(folder):
+    """Each frame through the shot that it lies in, handles before and behind it."""
+    scene = simple_scene(frames=24)
+    bpy.ops.wm.save_as_mainfile(filepath=os.path.join(folder, "scene.blend"))
+    first = scene.camera
+    other = first.copy()
+    other.data = first.data.copy()
+    other.location.z += 0.3
+    scene.collection.objects.link(other)
+    scene.inspatio.film_handles = 2
+    for name, frame, bound in (("A", 1, first), ("B", 13, other)):
+        scene.timeline_markers.new(name, frame=frame).camera = bound
+    films = part("inspatio_blender.film")
+    scene.render.engine = "INSPATIO"
+    scene.frame_set(3)
+    with raises(RuntimeError, "Shot “A” has no reference yet"):
+        bpy.ops.render.render()
+    for shot in films.parts(scene):
+        films.use_part(scene, shot)
+        assert bpy.ops.inspatio.capture_reference() == {"FINISHED"}
+    scene.render.filepath = os.path.join(folder, "out", "")
+    assert bpy.ops.render.render(animation=True) == {"FINISHED"}
+    for name, frames in (("A", (0, 14)), ("B", (11, 26))):
+        (take,) = takes(folder, name)
+        seen = take["shot"]["frames"]
+        assert (seen[0], seen[-1]) == frames, (name, seen)
+    assert len(list(Path(folder, "out").glob("*.png"))) == 24
+
+
 FORMATS = {
     "png8": ("IMAGE", "PNG", "8"),
     "png16": ("IMAGE", "PNG", "16"),
