@@ -45,6 +45,19 @@ def compositor(file):
     return picture
 
 
+def editors():
+    """Steps: the viewport cut into three; returns the lower one and, above it, the left and the right one."""
+    screen = bpy.context.window_manager.windows[0].screen
+    for direction in ("HORIZONTAL", "VERTICAL"):
+        area = max(screen.areas, key=lambda area: (area.width * area.height, area.y))
+        with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area):
+            bpy.ops.screen.area_split(direction=direction, factor=0.5)
+        yield 0.5
+    largest = sorted(screen.areas, key=lambda area: area.width * area.height)[-3:]
+    lower = min(largest, key=lambda area: area.y)
+    return lower, *sorted((area for area in largest if area != lower), key=lambda area: area.x)
+
+
 def test(folder):
     enable()
     bpy.context.preferences.view.show_splash = False
@@ -53,26 +66,23 @@ def test(folder):
     picture = compositor(file)
     sockets = [socket.name for socket in picture.outputs]
     assert all(name in sockets for name in PASSES), sockets
-    screen = bpy.context.window_manager.windows[0].screen
-    area = max(screen.areas, key=lambda area: area.width * area.height)
-    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area):
-        bpy.ops.screen.area_split(direction="HORIZONTAL", factor=0.5)
-    yield 0.5
-    lower, upper = sorted(
-        sorted(screen.areas, key=lambda area: area.width * area.height)[-2:], key=lambda area: area.y
-    )
+    lower, left, right = yield from editors()
     lower.type = "NODE_EDITOR"
     lower.ui_type = "CompositorNodeTree"
-    upper.type = "IMAGE_EDITOR"
-    upper.spaces.active.image = picture.image
+    lower.spaces.active.show_region_ui = lower.spaces.active.show_region_asset_shelf = False
+    for area in (left, right):
+        area.type = "IMAGE_EDITOR"
+    left.spaces.active.image = picture.image
+    yield lambda: "Viewer Node" in bpy.data.images
+    right.spaces.active.image = bpy.data.images["Viewer Node"]
     yield 1.0
-    for area, view in ((lower, "node"), (upper, "image")):
+    for area, view in ((lower, "node"), (left, "image"), (right, "image")):
         region = next(region for region in area.regions if region.type == "WINDOW")
         with bpy.context.temp_override(
             window=bpy.context.window_manager.windows[0], area=area, region=region
         ):
             getattr(bpy.ops, view).view_all()
-    yield 1.0
+    yield 1.5
     yield from window.ask("shot rendering")
     return {"sockets": sockets, "file": file}
 
