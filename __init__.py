@@ -13,6 +13,7 @@ def _modules():
         settings,
         timeline,
     )
+    from .inspatio_blender.engine import engine
     from .operators import (
         backend,
         capture,
@@ -35,7 +36,7 @@ def _modules():
     from .panels import live as live_panel
     from .panels import live_view as live_view_panel
     from .panels import preferences as preferences_page
-    from .panels import reference, shot
+    from .panels import reference, render, shot
     from .panels import takes as takes_panel
     from .panels import time as time_panel
     from .panels import world as world_panel
@@ -50,6 +51,7 @@ def _modules():
         driver,
         timeline,
         heat_strip,
+        engine,
         capture,
         world,
         recover,
@@ -74,6 +76,7 @@ def _modules():
         takes_panel,
         film_panel,
         backend_panel,
+        render,
     )
 
 

@@ -73,13 +73,15 @@ class Plate:
 
     colour (H, W, 3): uint8 sRGB. mask (H, W): uint8, 255 where the picture is generated, as no view of the reference
     reaches there. coverage (H, W): uint8, the share of the reference's own detail in each pixel. depth (H, W): float32,
-    planar depth in the frame's camera; inf where no view reaches, and in the sky.
+    planar depth in the frame's camera; inf where no view reaches, and in the sky. enlarged (H, W, 3): uint8 sRGB,
+    the frame alone as plain scaling brings it to this size.
     """
 
     colour: np.ndarray
     mask: np.ndarray
     coverage: np.ndarray
     depth: np.ndarray
+    enlarged: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ class Plates:
     mask: np.ndarray
     coverage: np.ndarray
     depth: np.ndarray
+    enlarged: np.ndarray
 
     @staticmethod
     def joined(plates: Sequence[Plate]) -> Plates:
@@ -98,6 +101,7 @@ class Plates:
             np.stack([plate.mask for plate in plates]),
             np.stack([plate.coverage for plate in plates]),
             np.stack([plate.depth for plate in plates]),
+            np.stack([plate.enlarged for plate in plates]),
         )
 
 
@@ -240,7 +244,7 @@ def _develop(
     plate, coverage = np.empty((height, width, 3), np.uint8), np.empty((height, width), np.uint8)
     around = inside(known, height / rows)
     blend(plain, colour, known, around, against(small, sums), np.float32(strength), plate, coverage)
-    return Plate(plate, np.where(known, np.uint8(0), np.uint8(255)), coverage, depth)
+    return Plate(plate, np.where(known, np.uint8(0), np.uint8(255)), coverage, depth, plain)
 
 
 def inside(known: Array, scale: float) -> Array:

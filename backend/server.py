@@ -242,7 +242,7 @@ def create_app(service: Service, token: str, hosts: Iterable[str], end: Callable
     async def make_plates(request: Request) -> Response:
         """Develop frames of a take: header {reference, width, height, strength, form}, blobs of cameras and PNGs.
 
-        form "png": blobs plate_0 ..., "raw": colour, mask, coverage, depth.
+        form "png": blobs plate_0 ..., "raw": colour, mask, coverage, depth, enlarged.
         """
         body = await read_body(request, protocol.ENVELOPE_TYPE, protocol.MAX_PLATE_FRAMES_BYTES)
         header, blobs = envelope.unpack(body)
@@ -381,6 +381,7 @@ def _raw_plates(plates: Plates) -> bytes:
         "mask": plates.mask,
         "coverage": plates.coverage,
         "depth": plates.depth,
+        "enlarged": plates.enlarged,
     }
     return envelope.pack(
         {}, [Blob(name, str(x.dtype), x.shape, x.data.cast("B")) for name, x in arrays.items()]

@@ -15,7 +15,7 @@ A shot is sampled a frame a step (`sample_steps`), since a frame of a heavy scen
 """
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -150,11 +150,20 @@ def sample(
 
     Without `camera` it is the scene's active one, which markers may switch from frame to frame.
     """
+    return _sample_in(scene, view_layer.depsgraph, camera, size)
+
+
+def _sample_in(
+    scene: bpy.types.Scene,
+    depsgraph: bpy.types.Depsgraph,
+    camera: bpy.types.Object | None,
+    size: tuple[int, int],
+) -> tuple[np.ndarray, np.ndarray, str]:
     active = check_camera(camera or scene.camera, scene)
-    evaluated = active.evaluated_get(view_layer.depsgraph)
+    evaluated = active.evaluated_get(depsgraph)
     if not evaluated.is_evaluated:
         raise CameraError(
-            f"“{active.name}” is not in the view layer “{view_layer.name}”: include its collection"
+            f"“{active.name}” is not in the view layer “{depsgraph.view_layer.name}”: include its collection"
         )
     check_camera(evaluated, scene)
     try:
@@ -164,11 +173,11 @@ def sample(
     return intrinsics(evaluated.data, render_frame(scene), *size), pose, active.name
 
 
-def reference_time(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, frame: float) -> float:
+def reference_time(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph, frame: float) -> float:
     """The shot's Reference Time at the scene's current frame, which is `frame`: that itself where it isn't used."""
     if not scene.inspatio.use_reference_time:
         return float(frame)
-    return scene.evaluated_get(view_layer.depsgraph).inspatio.reference_time
+    return scene.evaluated_get(depsgraph).inspatio.reference_time
 
 
 @contextmanager
@@ -190,6 +199,23 @@ def set_frame(scene: bpy.types.Scene, frame: float) -> None:
     scene.frame_set(whole, subframe=frame - whole)
 
 
+Evaluate = Callable[[float], bpy.types.Depsgraph]
+"""Evaluates a scene at a frame; returns what it is evaluated in."""
+
+
+@contextmanager
+def evaluated_in(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> Iterator[Evaluate]:
+    """Evaluates the scene in a view layer in front of the user; afterwards it is back at its own frame."""
+
+    def evaluate(frame: float) -> bpy.types.Depsgraph:
+        set_frame(scene, frame)
+        return view_layer.depsgraph
+
+    with kept_frame(scene):
+        scene.update_tag()  # Else a property without animation is evaluated as it was before it was set.
+        yield evaluate
+
+
 def sample_steps(
     scene: bpy.types.Scene,
     view_layer: bpy.types.ViewLayer,
@@ -201,16 +227,26 @@ def sample_steps(
 
     However it ends, the scene is back at its own frame afterwards.
     """
+    with evaluated_in(scene, view_layer) as evaluate:
+        return (yield from sample_with(evaluate, scene, camera, frames, size))
+
+
+def sample_with(
+    evaluate: Evaluate,
+    scene: bpy.types.Scene,
+    camera: bpy.types.Object | None,
+    frames: Sequence[float],
+    size: tuple[int, int],
+) -> Generator[float, None, Cameras]:
+    """The same of a scene that is evaluated by `evaluate`, wherever that is."""
     ks, poses, times = [], [], []
-    with kept_frame(scene):
-        scene.update_tag()  # Else a property without animation is evaluated as it was before it was set.
-        for index, frame in enumerate(frames):
-            set_frame(scene, frame)
-            k, pose, _ = sample(scene, view_layer, camera, size)
-            ks.append(k.ravel().tolist())
-            poses.append(pose.ravel().tolist())
-            times.append(reference_time(scene, view_layer, frame))
-            yield (index + 1) / len(frames)
+    for index, frame in enumerate(frames):
+        depsgraph = evaluate(frame)
+        k, pose, _ = _sample_in(scene, depsgraph, camera, size)
+        ks.append(k.ravel().tolist())
+        poses.append(pose.ravel().tolist())
+        times.append(reference_time(scene, depsgraph, frame))
+        yield (index + 1) / len(frames)
     try:
         return Cameras.checked([float(frame) for frame in frames], ks, poses, times)
     except protocol_cameras.CameraError as error:

@@ -117,13 +117,15 @@ class RawPlates:
 
     colour (n, H, W, 3): uint8 sRGB. mask (n, H, W): uint8, 255 where the picture is generated, as no view of the
     reference reaches there. coverage (n, H, W): uint8, share of the reference's own detail, 255 all of it. depth
-    (n, H, W): float32, planar depth in scene units; inf where no view reaches, and in the sky.
+    (n, H, W): float32, planar depth in scene units; inf where no view reaches, and in the sky. enlarged (n, H, W, 3):
+    uint8 sRGB, the frames alone at this size.
     """
 
     colour: np.ndarray
     mask: np.ndarray
     coverage: np.ndarray
     depth: np.ndarray
+    enlarged: np.ndarray
 
 
 class Client:
@@ -391,6 +393,7 @@ class Client:
             ("mask", "uint8", ()),
             ("coverage", "uint8", ()),
             ("depth", "float32", ()),
+            ("enlarged", "uint8", (3,)),
         ):
             blob = blobs.get(name)
             if blob is None or blob.dtype != kind or blob.shape != (*shape, *tail):

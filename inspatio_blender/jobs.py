@@ -48,6 +48,8 @@ class Generate(Job):
     reference: Path
     check_coverage: bool = True
     ask: bool = True
+    blocks: int | None = None
+    """How many blocks of the take are wanted; None: all. It stops after these, and can be continued."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,7 @@ class Continue(Job):
 
     folder: Path
     references: tuple[Path, ...]
+    blocks: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

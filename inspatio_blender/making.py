@@ -173,14 +173,17 @@ class Making:
             source.release(job.recording)
         return ended
 
-    def _blocks(self, job: Job, client: Client, opened: OpenTake, writer: TakeWriter, digest: str) -> Ended:
-        """Generate and write every block that is missing, and every plate."""
+    def _blocks(
+        self, job: Generate | Continue, client: Client, opened: OpenTake, writer: TakeWriter, digest: str
+    ) -> Ended:
+        """Generate and write every block that is missing, as far as they are wanted, and every plate."""
         take, since = writer.take, job.began
+        wanted = take.blocks_total if job.blocks is None else min(job.blocks, take.blocks_total)
 
         def write() -> None:
             nonlocal since
             remark = self._make_plates(job, client, writer, digest)
-            while not writer.done:
+            while writer.next_block < wanted:
                 check(job)
                 block, catching_up = writer.next_block, writer.catching_up
                 if catching_up:
@@ -188,7 +191,8 @@ class Making:
                 elif block and (block == take.blocks_done or take.shot.plate is not None):
                     self._link.say(job, "Generating")
                 cameras = take.shot.cameras
-                result = client.generate(opened.id, block, cameras.block(block), cameras.after(block))
+                following = cameras.after(block) if block + 1 < wanted else None
+                result = client.generate(opened.id, block, cameras.block(block), following)
                 seconds = time.monotonic() - since
                 paths = writer.write_block(
                     result.frames,
@@ -205,7 +209,10 @@ class Making:
                     BlockDone(job.id, block, tuple(paths), writer.take.frames_done, seconds, result.peak_mb)
                 )
                 remark = remark or self._make_plates(job, client, writer, digest)
-            self._finish(job, writer, lambda: client, remark)
+            if writer.done:
+                self._finish(job, writer, lambda: client, remark)
+            else:
+                writer.cancel(f"{writer.take.frames_done} of {len(take.shot.cameras)} frames were asked for.")
 
         try:
             return self._written(job, writer, write)

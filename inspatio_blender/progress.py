@@ -23,6 +23,8 @@ class Progress:
         self.frames_total = frames
         self.setup = setup
         self.reference = reference
+        self.is_render = False
+        """Whether a render makes the take: it leaves the scene alone, and shows the picture itself."""
         self.state = "sampling"
         self.stage = "Reading the camera"
         self.message = ""

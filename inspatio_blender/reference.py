@@ -3,8 +3,9 @@
 A view is one step (`capture_steps`), and each step leaves the scene as it found it, so a window can breathe,
 save or undo between two views. The two renders of a view differ in what they must be good at:
 
-    colour   the scene's own engine and samples, through its view transform once, without what a moving camera
-             must not inherit: depth of field, motion blur, compositing, stamps
+    colour   the scene's own engine (or, where that is ours, the one chosen for it) and samples, through its view
+             transform once, without what a moving camera must not inherit: depth of field, motion blur,
+             compositing, stamps
     depth    one Cycles sample through the middle of each pixel; sky is 1e10
 
 The views are written to a temporary folder, which is renamed to the next free version (v001, v002 ...) when
@@ -25,6 +26,7 @@ import numpy as np
 from ..backend.protocol.disk import write_json
 from ..backend.protocol.files import MAX_TRIANGLES, REFERENCE_FILE, Reference, View
 from . import cameras, geometry, versions, world
+from .engine import ENGINE
 from .film import Part, own_part
 
 GEOMETRY_FILE = "geometry.npy"
@@ -78,7 +80,7 @@ def capture_steps(
 
     Closing the generator cancels: nothing is left on disk. Raises CaptureError, cameras.CameraError.
     """
-    source = {"scene": scene.name, "engine": scene.render.engine}
+    source = {"scene": scene.name, "engine": colour_engine(scene)}
 
     def capture_view(
         frame: float, camera: bpy.types.Object | None, path: Path
@@ -90,6 +92,15 @@ def capture_steps(
         return geometry.surfaces(view_layer, MAX_TRIANGLES)
 
     return (yield from version_steps(scene, asked, source, capture_view, surfaces))
+
+
+def colour_engine(scene: bpy.types.Scene) -> str:
+    """What the colour of a reference is rendered with: our own engine shows what is generated from it."""
+    if scene.render.engine != ENGINE:
+        return scene.render.engine
+    if scene.inspatio.reference_engine == "CYCLES":
+        return "CYCLES"
+    return "BLENDER_EEVEE_NEXT" if bpy.app.version < (5, 0) else "BLENDER_EEVEE"
 
 
 def version_steps(
@@ -186,9 +197,10 @@ def _capture_view(
         k, pose, name = cameras.sample(scene, view_layer, None, (asked.width, asked.height))
         aspect = cameras.render_frame(scene).aspect * asked.height / asked.width
         stack.enter_context(_set(_frame_settings(scene, view_layer, asked, aspect)))
+        stack.enter_context(_cycles_enabled())
         with _set(_colour_settings(scene, path)):
             _render(scene, view_layer, path.with_suffix(".png"))
-        with _cycles_enabled(), _set(_depth_settings(scene, view_layer, path)):
+        with _set(_depth_settings(scene, view_layer, path)):
             _render(scene, view_layer, path.with_suffix(".exr"))
     return View(
         float(frame),
@@ -251,7 +263,8 @@ def _colour_settings(scene, path: Path) -> list:
     }
     if hasattr(scene.render.image_settings, "media_type"):
         picture = {"media_type": "IMAGE", **picture}
-    return [(scene.render, {"filepath": str(path)}), (scene.render.image_settings, picture)]
+    render = {"engine": colour_engine(scene), "filepath": str(path)}
+    return [(scene.render, render), (scene.render.image_settings, picture)]
 
 
 def _depth_settings(scene, view_layer, path: Path) -> list:

@@ -285,6 +285,16 @@ class InSpatioShot(bpy.types.PropertyGroup):
         default="1",
         options=set(),
     )
+    reference_engine: EnumProperty(
+        name="Render With",
+        description="What a reference is rendered with where InSpatio World is the scene's own render engine",
+        items=[
+            ("CYCLES", "Cycles", "Traces light, at the samples that the scene is set to"),
+            ("EEVEE", "EEVEE", "Faster, and needs a GPU"),
+        ],
+        default="CYCLES",
+        options=set(),
+    )
     reference_geometry: BoolProperty(
         name="With Geometry",
         description="Keep the scene's surfaces with the reference, for Remember; of a frame range, what stands still",

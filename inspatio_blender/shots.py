@@ -81,12 +81,19 @@ def shot_steps(
     Its times are brought within the frames of the reference in the folder `reference`. The shot does not name it:
     where it will lie is up to who writes the shot.
     """
-    part = part or own_part(scene)
+    with cameras.evaluated_in(scene, view_layer) as evaluate:
+        return (yield from shot_with(evaluate, scene, reference, part or own_part(scene)))
+
+
+def shot_with(
+    evaluate: cameras.Evaluate, scene: bpy.types.Scene, reference: Path, part: Part
+) -> Generator[float, None, Shot]:
+    """The same of a scene that is evaluated by `evaluate`, wherever that is."""
     frames = part.frames
     if not frames:
         raise UserError(EMPTY_RANGE)
     try:
-        sampled = yield from cameras.sample_steps(scene, view_layer, part.camera, frames, frame_size(scene))
+        sampled = yield from cameras.sample_with(evaluate, scene, part.camera, frames, frame_size(scene))
     except cameras.CameraError as error:
         raise UserError(str(error)) from None
     return shot_of(scene, timed(scene, sampled, takes.reference_span(reference)), part.name)

@@ -83,7 +83,8 @@ def shifts_colour(scene: bpy.types.Scene) -> bool:
 
 
 def mend_colour(scene: bpy.types.Scene) -> None:
-    """Show display-referred pictures as they are."""
+    """Show display-referred pictures as they are, and write them so: dither moves codes by one."""
+    scene.render.dither_intensity = 0.0
     view = scene.view_settings
     view.view_transform = "Standard"
     view.look = "None"

@@ -1,8 +1,8 @@
 """The one thread that talks to the backend and writes takes. Knows nothing of Blender.
 
-Jobs go in, events come out: the main thread calls `submit` and drains `events` from its timer. A job is
-cancelled by `cancel`, from the main thread: whatever call is running is interrupted at once, the take says
-"cancelled" on disk, and only then is the backend told.
+Jobs go in, events come out: the main thread calls `submit` and drains `events` from its timer; a render, in a thread
+of its own, follows the events of its jobs. A job is cancelled by `cancel`, from either: whatever call is running is
+interrupted at once, the take says "cancelled" on disk, and only then is the backend told.
 
 Jobs are done in order, each to its end; `making.py` has those that make takes. A preview has no end of its own, so it
 gives way: other jobs are done between two of its blocks.
@@ -13,11 +13,12 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+from collections.abc import Callable
 
 from ..backend.protocol.disk import FileFormatError
 from ..backend.protocol.plates import PlateWriteError
 from ..backend.protocol.takes import ContinueError, TakeWriteError
-from .client import BackendError, Interrupted
+from .client import BackendError, Client, Interrupted
 from .jobs import (
     BackendChanged,
     CheckCoverage,
@@ -50,8 +51,9 @@ class Worker:
 
     def __init__(self) -> None:
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._link = Link(self.events.put)
-        self._making = Making(self._link, self.events.put)
+        self._followers: dict[int, Callable[[Event], None]] = {}
+        self._link = Link(self._tell)
+        self._making = Making(self._link, self._tell)
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._put_back: list[Job | None] = []
         """A job that ends the preview before it."""
@@ -68,8 +70,23 @@ class Worker:
         """The backend's process; None before it was first needed."""
         return self._link.backend
 
-    def submit(self, job: Job) -> Job:
-        """Have a job done after those before it; a preview gives way to it."""
+    @property
+    def running(self) -> bool:
+        """Whether jobs are done: not any more after `shutdown`."""
+        return self._thread.is_alive()
+
+    def client(self) -> Client | None:
+        """A client of the backend that runs, for calls beside those of the jobs. From any thread."""
+        client = self._link.running
+        return client.twin() if client is not None else None
+
+    def submit(self, job: Job, follow: Callable[[Event], None] | None = None) -> Job:
+        """Have a job done after those before it; a preview gives way to it. From any thread.
+
+        `follow` gets the job's events too, in the worker's thread.
+        """
+        if follow is not None:
+            self._followers[job.id] = follow
         self._jobs.put(job)
         preview = self._preview
         if preview is not None and preview is not job:
@@ -126,8 +143,15 @@ class Worker:
             log.exception("a job failed")
             ended = Ended(job.id, "failed", f"{type(error).__name__}: {error}")
         self._switch_to(None)
-        self.events.put(ended)
-        self.events.put(BackendChanged(job.id, self._link.status()))
+        self._tell(ended)
+        self._followers.pop(job.id, None)
+        self._tell(BackendChanged(job.id, self._link.status()))
+
+    def _tell(self, event: Event) -> None:
+        self.events.put(event)
+        follow = self._followers.get(event.job)
+        if follow is not None:
+            follow(event)
 
     def _run(self, job: Job) -> Ended:
         try:
@@ -171,7 +195,7 @@ class Worker:
     def _show(self, job: Preview) -> None:
         """Generate a preview until it is cancelled, refused, or a job comes that ends it."""
         self._preview = job
-        self._stream = Stream(job, self._link, lambda: self._give_way(job), self.events.put)
+        self._stream = Stream(job, self._link, lambda: self._give_way(job), self._tell)
         try:
             self._stream.run()
         finally:
@@ -208,7 +232,7 @@ class Worker:
             log.info("no plan: %s", error)
             return
         seconds = said["seconds_per_frame"]
-        self.events.put(Planned(job.id, shape, str(said["words"]), bool(said["fits"]), seconds))
+        self._tell(Planned(job.id, shape, str(said["words"]), bool(said["fits"]), seconds))
 
     def _check_coverage(self, job: CheckCoverage) -> None:
         """Ask for some cameras at a time, so that there is progress to see."""
@@ -220,4 +244,4 @@ class Worker:
             check(job)
             some = shot.cameras.part(slice(start, start + COVERAGE_CAMERAS))
             shares = client.coverage(digest, shot.width, shot.height, some)
-            self.events.put(Covered(job.id, tuple(shares)))
+            self._tell(Covered(job.id, tuple(shares)))

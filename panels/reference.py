@@ -5,6 +5,7 @@ import bpy
 from ..backend.protocol.sources import DEPTH_NETWORKS
 from ..inspatio_blender import driver, footage, listing, takes
 from ..inspatio_blender.camera_settings import FILE, STAND_INS
+from ..inspatio_blender.engine import ENGINE
 from ..operators.capture import INSPATIO_OT_capture_reference
 from ..operators.recover import INSPATIO_OT_recover_reference
 from .preferences import task_outcome, task_progress
@@ -61,6 +62,8 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
                     self._depth(shot, layout.box().column(), camera, context.region.width)
         if shot.reference_kind != "IMAGES":
             column.prop(shot, "reference_geometry")
+        if context.scene.render.engine == ENGINE and shot.reference_kind in ("STILL", "STILLS", "MOVING"):
+            column.row().prop(shot, "reference_engine", expand=True)
         layout.separator()
         if step_progress(layout, INSPATIO_OT_capture_reference, INSPATIO_OT_recover_reference):
             pass

@@ -217,6 +217,7 @@ def test_both_forms_over_http_hold_the_same_plates(server: Server, reference: st
         )
     assert raw.depth.dtype == np.float32 and np.isfinite(raw.depth).any()
     plain = client.raw_plates(reference, shot, [FRAME, FRAME], 160, 120, strength=0.0)
+    assert np.array_equal(raw.enlarged, plain.colour)
     assert (plain.colour == 90).all() and not plain.coverage.any()
 
 

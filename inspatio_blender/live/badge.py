@@ -74,11 +74,11 @@ def draw(texts: tuple[str, ...], stale: bool, frame: Rect, visible: Rect) -> Non
     left, bottom = round(left), round(bottom)
     gpu.state.blend_set("ALPHA")
     try:
-        _rounded((left, bottom, x - (GAP - PADDING) * scale, bottom + height), ROUND * scale, BACK)
+        rounded((left, bottom, x - (GAP - PADDING) * scale, bottom + height), ROUND * scale, BACK)
         middle = bottom + height / 2
         half = DOT * scale / 2
         at = left + PADDING * scale
-        _rounded((at, middle - half, at + 2 * half, middle + half), half, STALE if stale else FRESH)
+        rounded((at, middle - half, at + 2 * half, middle + half), half, STALE if stale else FRESH)
         blf.color(0, *TEXT)
         for at, text in placed:
             blf.position(0, round(at), round(middle - letters / 2), 0)
@@ -98,7 +98,7 @@ def fill(points, colour) -> None:
     )
 
 
-def _rounded(rect: Rect, radius: float, colour) -> None:
+def rounded(rect: Rect, radius: float, colour) -> None:
     """Fill a rectangle with round corners."""
     left, bottom, right, top = rect
     bend = ((0.0, 1.0), (0.38, 0.92), (0.71, 0.71), (0.92, 0.38), (1.0, 0.0))

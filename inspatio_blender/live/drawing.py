@@ -1,6 +1,7 @@
 """The shader that draws a picture onto a rectangle of a region. Main thread only, in a draw handler."""
 
 import gpu
+import numpy as np
 from gpu_extras.batch import batch_for_shader
 
 from .display import linear_of_codes
@@ -77,16 +78,17 @@ def _shader() -> gpu.types.GPUShader:
 
 
 class Drawing:
-    """The shader with what it always needs."""
+    """The shader with what it always needs.
 
-    def __init__(self) -> None:
+    lights (256,) float32: what to draw for each code; by default what an overlay shows as that code.
+    """
+
+    def __init__(self, lights: np.ndarray | None = None) -> None:
         self._shader = _shader()
         corners = {"corner": [(0, 0), (1, 0), (0, 1), (1, 1)]}
         self._batch = batch_for_shader(self._shader, "TRI_STRIP", corners)
-        lights = linear_of_codes()
-        self._lights = gpu.types.GPUTexture(
-            (256, 1), format="R32F", data=gpu.types.Buffer("FLOAT", 256, lights)
-        )
+        data = gpu.types.Buffer("FLOAT", 256, linear_of_codes() if lights is None else lights)
+        self._lights = gpu.types.GPUTexture((256, 1), format="R32F", data=data)
 
     def draw(
         self,

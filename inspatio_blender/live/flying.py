@@ -33,7 +33,7 @@ class Flying:
         shot = scene.inspatio
         camera = sampling.check(scene, layer, self._camera(scene))
         k, pose, _ = cameras.sample(scene, layer, camera, shots.frame_size(scene))
-        moment = cameras.reference_time(scene, layer, scene.frame_current)
+        moment = cameras.reference_time(scene, layer.depsgraph, scene.frame_current)
         if shot.use_reference_time and span is not None:
             moment = folded(moment, *span, shot.past_end)
         self.source.add(time.monotonic(), tuple(k.ravel().tolist()), tuple(pose.ravel().tolist()), moment)

@@ -15,6 +15,7 @@ from collections import deque
 import bpy
 import gpu
 
+from ..engine import ENGINE
 from ..shots import UserError
 from . import badge, frame_strip
 from .behind import Behind
@@ -109,7 +110,7 @@ class Overlay:
             return
         self._now = region.as_pointer(), shown, rect
         look = scene.inspatio.live_look
-        if shown.array is not None and look.mix != "DIFFERENCE":
+        if _is_drawn_here(context, shown) and look.mix != "DIFFERENCE":
             self._draw(context, shown, rect)
         drawn, worked = _since(began)
         self.draw_ms.append(drawn)
@@ -122,13 +123,14 @@ class Overlay:
         began = _clocks()
         _, shown, rect = self._now
         look = context.scene.inspatio.live_look
-        if shown.array is not None and look.mix == "DIFFERENCE":
+        is_drawn = _is_drawn_here(context, shown)
+        if is_drawn and look.mix == "DIFFERENCE":
             behind = self._behind.texture(context)
             if behind is None:  # While a viewport is drawn, it cannot be asked to be drawn again.
                 bpy.app.timers.register(self.tag_redraw)
                 return
             self._draw(context, shown, rect, behind)
-        elif shown.array is not None and look.mix == "WIPE":
+        elif is_drawn and look.mix == "WIPE":
             self._draw_line(rect, look.wipe)
         if look.show_badge and shown.badge and context.space_data.overlay.show_overlays:
             badge.draw(shown.badge, shown.stale, rect, badge.visible_part(context.area, region))
@@ -178,6 +180,12 @@ class Overlay:
             states = self._source.states(context.scene)
             if states:
                 frame_strip.draw(context, states)
+
+
+def _is_drawn_here(context: bpy.types.Context, shown: Shown) -> bool:
+    """Whether there is a picture, and the render engine doesn't draw it: ours does in Rendered shading."""
+    is_rendered = context.space_data.shading.type == "RENDERED" and context.scene.render.engine == ENGINE
+    return shown.array is not None and not is_rendered
 
 
 def _clocks() -> tuple[float, float]:
