@@ -38,20 +38,28 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Generate(Job):
-    """A new take of `shot` below `folder`, from the reference in the folder `reference`."""
+    """A new take of `shot` below `folder`, from the reference in the folder `reference`.
+
+    until: scene frame whose block is the last to be generated; the take can be continued then. None: all of it.
+    """
 
     shot: Shot
     folder: Path
     reference: Path
     check_coverage: bool = True
+    until: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Continue(Job):
-    """Go on with the stopped take in `folder`; `references` are the folders its reference may lie in."""
+    """Go on with the stopped take in `folder`; `references` are the folders its reference may lie in.
+
+    until: as of `Generate`.
+    """
 
     folder: Path
     references: tuple[Path, ...]
+    until: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

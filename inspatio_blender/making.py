@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ..backend.protocol.blocks import block_count
 from ..backend.protocol.disk import FileFormatError
 from ..backend.protocol.files import MOVIE_FILE, REFERENCE_FILE, Shot, read_take
 from ..backend.protocol.references import reference_digest
@@ -40,6 +41,7 @@ class Making:
 
     def generate(self, job: Generate) -> Ended:
         """A new take."""
+        end = _blocks_asked(job, job.shot)
         client = self._link.connect(job)
         digest = self._link.hand_over(job, client, job.reference)
         shot = job.shot
@@ -54,11 +56,12 @@ class Making:
         writer = TakeWriter.create(
             job.folder, shot, digest, opened.preset_digest, opened.backend_version, opened.device
         )
-        return self._blocks(job, client, opened, writer)
+        return self._blocks(job, client, opened, writer, end)
 
     def go_on(self, job: Continue) -> Ended:
         """The rest of a take that stopped."""
         take = read_take(job.folder)
+        end = _blocks_asked(job, take.shot)
         reference = _matching_reference(job, take.reference_digest)
         client = self._link.connect(job)
         digest = self._link.hand_over(job, client, reference)
@@ -66,7 +69,7 @@ class Making:
         writer, snapshot = TakeWriter.resume(job.folder, digest, opened.preset_digest)
         if snapshot is not None:
             client.put_snapshot(opened.id, snapshot)
-        return self._blocks(job, client, opened, writer)
+        return self._blocks(job, client, opened, writer, end)
 
     def keep(self, job: Keep, stream: Stream | None) -> Ended:
         """A take of a preview's pictures, `stream` where it runs. A part of the shot can be continued."""
@@ -102,13 +105,13 @@ class Making:
             source.release(job.recording)
         return ended
 
-    def _blocks(self, job: Job, client: Client, opened: OpenTake, writer: TakeWriter) -> Ended:
-        """Generate and write every block that is missing."""
+    def _blocks(self, job: Job, client: Client, opened: OpenTake, writer: TakeWriter, end: int) -> Ended:
+        """Generate and write the blocks before number `end` that are missing."""
         take, since = writer.take, job.began
 
         def write() -> None:
             nonlocal since
-            while not writer.done:
+            while writer.next_block < end:
                 check(job)
                 block, catching_up = writer.next_block, writer.catching_up
                 if catching_up:
@@ -117,10 +120,12 @@ class Making:
                     self._link.say(job, "Generating")
                 cameras = take.shot.cameras
                 result = client.generate(opened.id, block, cameras.block(block), cameras.after(block))
-                seconds = time.monotonic() - since
+                seconds, snapshot = time.monotonic() - since, result.snapshot
+                if snapshot is None and block + 1 == end < take.blocks_total:
+                    snapshot = client.snapshot(opened.id)  # It is what the take is continued from.
                 paths = writer.write_block(
                     result.frames,
-                    result.snapshot,
+                    snapshot,
                     result.coverage,
                     seconds=seconds,
                     milliseconds=result.milliseconds,
@@ -132,7 +137,10 @@ class Making:
                 self._tell(
                     BlockDone(job.id, block, tuple(paths), writer.take.frames_done, seconds, result.peak_mb)
                 )
-            self._make_movie(job, writer, lambda: client)
+            if writer.done:
+                self._make_movie(job, writer, lambda: client)
+            else:
+                writer.pause()
 
         try:
             return self._written(job, writer, write)
@@ -182,6 +190,16 @@ def _brought_along(job: Generate | Keep) -> str:
                 f"The reference cannot be copied to {references}: {error.strerror or error}"
             ) from error
     return f"{REFERENCE_FOLDER}/{version.name}"
+
+
+def _blocks_asked(job: Generate | Continue, shot: Shot) -> int:
+    """How many of the shot's blocks are to be there at the end of the job."""
+    if job.until is None:
+        return block_count(len(shot.cameras))
+    try:
+        return shot.blocks_until(job.until)
+    except ValueError as error:
+        raise JobError(str(error)) from error
 
 
 def _low_coverage(client: Client, digest: str, shot: Shot) -> dict[float, float]:

@@ -17,12 +17,20 @@ class Progress:
     """
 
     def __init__(
-        self, scene: bpy.types.Scene, name: str, frames: int, setup: jobs.Setup, reference: Path | None
+        self,
+        scene: bpy.types.Scene,
+        name: str,
+        frames: int,
+        setup: jobs.Setup,
+        reference: Path | None,
+        until: float | None = None,
     ) -> None:
         self.name = name
         self.frames_total = frames
         self.setup = setup
         self.reference = reference
+        self.until = until
+        """The scene frame that it goes to, where that is not the last one."""
         self.state = "sampling"
         self.stage = "Reading the camera"
         self.message = ""
