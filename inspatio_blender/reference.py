@@ -25,6 +25,7 @@ import numpy as np
 from ..backend.protocol.disk import write_json
 from ..backend.protocol.files import MAX_TRIANGLES, REFERENCE_FILE, Reference, View
 from . import cameras, geometry, versions, world
+from .film import Part, own_part
 
 GEOMETRY_FILE = "geometry.npy"
 
@@ -47,13 +48,17 @@ class Plan:
     """Whether the triangles of its surfaces are kept too."""
 
 
-def plan(scene: bpy.types.Scene, size: tuple[int, int], folder: Path) -> Plan:
-    """What the scene's settings ask to capture; raises CaptureError where they ask for nothing."""
+def plan(scene: bpy.types.Scene, size: tuple[int, int], folder: Path, part: Part | None = None) -> Plan:
+    """What the scene's settings ask to capture for its shot, or for a part of its film.
+
+    Raises CaptureError where they ask for nothing.
+    """
     shot = scene.inspatio
-    frames = shot.frames()
+    part = part or own_part(scene)
+    frames = part.frames
     if not frames:
         raise CaptureError("The frame range is empty: its end lies before its start")
-    chosen = shot.reference_cameras() or [shot.camera]
+    chosen = shot.reference_cameras() or [part.camera]
     if shot.reference_kind == "IMAGES":
         raise CaptureError("Pictures behind cameras are not rendered: press Recover Reference")
     if shot.reference_kind == "MOVING":

@@ -392,6 +392,16 @@ class InSpatioShot(bpy.types.PropertyGroup):
         options=set(),
     )
     live_look: PointerProperty(type=look.InSpatioLiveLook, name="View")
+    film_handles: IntProperty(
+        name="Handles",
+        description="Frames that are generated of each shot of a film before its first and after its last one, "
+        "so that there is something to cut with",
+        default=8,
+        min=0,
+        soft_max=48,
+        max=1000,
+        options=set(),
+    )
     unsaved_folder: StringProperty(
         name="Unsaved Folder",
         description="Where the references and takes lie that were made before the file was saved",
@@ -400,11 +410,15 @@ class InSpatioShot(bpy.types.PropertyGroup):
 
     def frames(self) -> list[int]:
         """The scene frames of the shot; empty where the end lies before the start."""
-        scene = self.id_data
-        start, end = self.frame_start, self.frame_end
-        if self.use_scene_range:
-            start, end = scene.frame_start, scene.frame_end
+        start, end = self.frame_range()
         return list(range(start, end + 1))
+
+    def frame_range(self) -> tuple[int, int]:
+        """First and last scene frame of the shot."""
+        scene = self.id_data
+        if self.use_scene_range:
+            return scene.frame_start, scene.frame_end
+        return self.frame_start, self.frame_end
 
     def is_camera_movie(self) -> bool:
         """Whether the reference is the movie behind one camera, a view a frame, rather than pictures of one moment."""

@@ -1,4 +1,8 @@
-"""The scene's shot: whether it can be generated, and its cameras sampled into what is generated. Main thread only."""
+"""A shot of the scene: whether it can be generated, and its cameras sampled into what is generated.
+
+`part` is which shot of the scene's film is meant (`film.py`); without it the one in front of the user.
+Main thread only.
+"""
 
 from collections.abc import Generator
 from dataclasses import replace
@@ -9,6 +13,7 @@ import bpy
 from ..backend.protocol.cameras import Cameras
 from ..backend.protocol.files import MAX_STILLS, Shot
 from . import cameras, jobs, listing, settings, takes
+from .film import Part, own_part
 from .times import folded
 
 EMPTY_RANGE = "The frame range is empty: its end lies before its start"
@@ -36,54 +41,54 @@ def shape(scene: bpy.types.Scene) -> jobs.Shape | None:
     return jobs.Shape(preset.id, *frame_size(scene), shot.quality, stills, kind == "moving")
 
 
-def _has_geometry(scene: bpy.types.Scene) -> bool:
+def _has_geometry(scene: bpy.types.Scene, name: str) -> bool:
     """Whether the version of the reference in use has geometry: without it Remember is disabled, and does nothing."""
-    version = takes.reference_version(scene)
+    version = takes.reference_version(scene, name)
     return version is not None and takes.reference_has_geometry(version)
 
 
-def check_shot(scene: bpy.types.Scene) -> Path:
+def check_shot(scene: bpy.types.Scene, part: Part | None = None) -> Path:
     """The version of the reference that the shot is generated from. Raises UserError where it cannot be."""
-    shot = scene.inspatio
-    if not shot.frames():
+    part = part or own_part(scene)
+    if not part.frames:
         raise UserError(EMPTY_RANGE)
-    reference = takes.reference_version(scene)
+    reference = takes.reference_version(scene, part.name)
     if reference is None:
         raise UserError("There is no reference yet: capture or recover one first")
     try:
-        cameras.check_camera(shot.camera or scene.camera, scene)
+        cameras.check_camera(part.camera or scene.camera, scene)
     except cameras.CameraError as error:
         raise UserError(str(error)) from None
     return reference
 
 
 def shot_steps(
-    scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, reference: Path
+    scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, reference: Path, part: Part | None = None
 ) -> Generator[float, None, Shot]:
     """Sample the shot, a frame a step; yields the share that is done. Raises UserError.
 
     Its times are brought within the frames of the reference in the folder `reference`. The shot does not name it:
     where it will lie is up to who writes the shot.
     """
-    frames = scene.inspatio.frames()
+    part = part or own_part(scene)
+    frames = part.frames
     if not frames:
         raise UserError(EMPTY_RANGE)
     try:
-        sampled = yield from cameras.sample_steps(
-            scene, view_layer, scene.inspatio.camera, frames, frame_size(scene)
-        )
+        sampled = yield from cameras.sample_steps(scene, view_layer, part.camera, frames, frame_size(scene))
     except cameras.CameraError as error:
         raise UserError(str(error)) from None
-    return shot_of(scene, timed(scene, sampled, takes.reference_span(reference)))
+    return shot_of(scene, timed(scene, sampled, takes.reference_span(reference)), part.name)
 
 
-def shot_of(scene: bpy.types.Scene, sampled: Cameras) -> Shot:
-    """The scene's shot as it is set, with these cameras."""
+def shot_of(scene: bpy.types.Scene, sampled: Cameras, name: str = "") -> Shot:
+    """The scene's shot as it is set, or that named `name`, with these cameras."""
     shot = scene.inspatio
+    name = name or takes.shot_name(scene)
     preset = settings.PRESETS[shot.preset]
     width, height = frame_size(scene)
     return Shot(
-        name=takes.shot_name(scene),
+        name=name,
         preset=preset.id,
         seed=shot.seed,
         width=width,
@@ -93,7 +98,7 @@ def shot_of(scene: bpy.types.Scene, sampled: Cameras) -> Shot:
         keep_reference_detail=shot.keep_reference_detail,
         quality=shot.quality if preset.draft else "final",
         fps=scene.render.fps / scene.render.fps_base,
-        remember=shot.remember and _has_geometry(scene),
+        remember=shot.remember and _has_geometry(scene, name),
     )
 
 

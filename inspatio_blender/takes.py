@@ -6,6 +6,7 @@
     TAKE_FOLDER/SHOT/ ...               there, while the file is not saved
     USER/unsaved/ID/SHOT/ ...           while the file is not saved and no take folder is named
 
+A scene has one shot in front of the user, and more where its film has more (`film.py`): these are asked for by name.
 A shot may have two folders: what was made before the file was saved stays where it was made. The scene remembers
 that place.
 """
@@ -61,9 +62,9 @@ def in_unsaved_place(scene: bpy.types.Scene) -> bool:
     return not bpy.data.filepath and (not chosen or chosen.startswith("//"))
 
 
-def shot_folder(scene: bpy.types.Scene) -> Path:
-    """The folder that new references and takes of the shot go to."""
-    name = safe_name(shot_name(scene))
+def shot_folder(scene: bpy.types.Scene, shot: str = "") -> Path:
+    """The folder that new references and takes go to: of the scene's shot, or of the one named `shot`."""
+    name = safe_name(shot or shot_name(scene))
     chosen = preferences.get().take_folder.strip()
     if chosen and bpy.data.filepath:
         # Scenes are called “Scene” in most files: the file's name keeps their shots apart.
@@ -90,26 +91,30 @@ def keep_unsaved_folder(scene: bpy.types.Scene) -> None:
         scene.inspatio.unsaved_folder = str(shot_folder(scene).parent)
 
 
-def shot_folders(scene: bpy.types.Scene) -> list[Path]:
+def shot_folders(scene: bpy.types.Scene, shot: str = "") -> list[Path]:
     """Every folder that holds references and takes of the shot, the one for new ones first."""
-    folders = [shot_folder(scene)]
+    folders = [shot_folder(scene, shot)]
     if scene.inspatio.unsaved_folder:
-        folders.append(Path(scene.inspatio.unsaved_folder) / safe_name(shot_name(scene)))
+        folders.append(Path(scene.inspatio.unsaved_folder) / safe_name(shot or shot_name(scene)))
     return list(dict.fromkeys(folders))
 
 
-def reference_versions(scene: bpy.types.Scene) -> list[Path]:
+def reference_versions(scene: bpy.types.Scene, shot: str = "") -> list[Path]:
     """The versions of the shot's reference, newest first."""
     found = []
-    for folder in shot_folders(scene):
+    for folder in shot_folders(scene, shot):
         found += [path for _, path in reversed(versions(folder / REFERENCE_FOLDER))]
     return found
 
 
-def reference_version(scene: bpy.types.Scene) -> Path | None:
-    """The version to generate from: the chosen one where it exists, else the newest; None where there is none."""
-    found = reference_versions(scene)
-    chosen = scene.inspatio.reference_version
+def reference_version(scene: bpy.types.Scene, shot: str = "") -> Path | None:
+    """The version to generate from: the chosen one where it exists, else the newest; None where there is none.
+
+    It is for the scene's own shot that one is chosen.
+    """
+    found = reference_versions(scene, shot)
+    is_own = not shot or safe_name(shot) == safe_name(shot_name(scene))
+    chosen = scene.inspatio.reference_version if is_own else ""
     return next((path for path in found if path.name == chosen), found[0] if found else None)
 
 
@@ -152,10 +157,10 @@ def reference_has_geometry(folder: Path) -> bool:
         return False
 
 
-def list_takes(scene: bpy.types.Scene, running: Path | None) -> list[TakeInfo]:
+def list_takes(scene: bpy.types.Scene, running: Path | None, shot: str = "") -> list[TakeInfo]:
     """The takes of the shot, newest first; `running` is the folder of the take that is being generated."""
     found = []
-    for folder in shot_folders(scene):
+    for folder in shot_folders(scene, shot):
         found += [read_take_info(path, number, running) for number, path in reversed(take_folders(folder))]
     return found
 
