@@ -6,6 +6,7 @@ def _modules():
     from .inspatio_blender import (
         camera_settings,
         driver,
+        headless,
         heat_strip,
         listing,
         preferences,
@@ -46,6 +47,7 @@ def _modules():
         driver,
         timeline,
         heat_strip,
+        headless,
         capture,
         world,
         recover,

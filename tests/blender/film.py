@@ -76,7 +76,9 @@ def test(folder):
     bpy.data.objects["Camera 1"].hide_render = False
     scene.frame_start, markers[0].frame = 11, 14
     markers.remove(markers["early"])
-    assert seen_through(scene) == of_parts(film.parts(scene)), "what comes before the first marker is its shot's"
+    assert seen_through(scene) == of_parts(film.parts(scene)), (
+        "what comes before the first marker is its shot's"
+    )
     markers[0].frame = 11
 
     # Names: safe for a folder, each once.
