@@ -241,9 +241,6 @@ class Render:
             if self._ending.is_set() and until == float("inf"):
                 until = time.monotonic() + CANCEL_S
                 runtime.cancel()
-            if progress.stage != stage and progress.active:
-                stage = progress.stage
-                self._teller.tell("stage", f"{part.name}: {stage}", shot=part.name, stage=stage)
             if progress.folder is not None and not is_taken:
                 is_taken, told = True, progress.frames_done
                 self._teller.tell(
@@ -257,6 +254,9 @@ class Render:
             if progress.frames_done != told:
                 told = progress.frames_done
                 self._tell_frames(part, progress)
+            if progress.stage != stage and progress.active:
+                stage = progress.stage
+                self._teller.tell("stage", f"{part.name}: {stage}", shot=part.name, stage=stage)
             time.sleep(WAIT_S)
 
     def _tell_frames(self, part: film.Part, progress: Progress) -> None:
@@ -275,7 +275,7 @@ class Render:
             text if left is None else f"{text}, {progress.fps:.1f} a second, {duration(left)} left",
             shot=part.name,
             take=progress.number,
-            frame=frames[done - 1],
+            frame=_number(frames[done - 1]),
             done=len(there),
             frames=len(wanted),
             seconds_left=None if left is None else round(left, 1),
@@ -356,6 +356,11 @@ def _asked_to_end(attached: bool) -> Iterator[threading.Event]:
         yield ending
     finally:
         restore()
+
+
+def _number(frame: float) -> float:
+    """A scene frame as it is written."""
+    return int(frame) if frame == int(frame) else frame
 
 
 def _count(number: int, noun: str) -> str:

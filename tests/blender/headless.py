@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import bpy
-from door import enable, main, part
-from film import film_scene
+from door import main, part
+from film_of_two import film_of_two
 
 LENGTH = 30
 
@@ -151,14 +151,7 @@ def cancelled(file, number):
 
 
 def test(folder):
-    enable()
-    scene = film_scene(folder, 2, LENGTH)
-    film = part("inspatio_blender.film")
-    for shot in film.parts(scene):
-        film.use_part(scene, shot)
-        assert bpy.ops.inspatio.capture_reference() == {"FINISHED"}
-    bpy.ops.wm.save_mainfile()
-    file = Path(bpy.data.filepath)
+    file = film_of_two(folder, LENGTH)
     saved = file.read_bytes()
     wrong(file)
     whole(file)
