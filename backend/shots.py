@@ -17,6 +17,7 @@ from .movie import encode_movie
 from .pictures import encode_pngs
 from .plan import Asked
 from .presets import PresetError, Presets
+from .protocol.blocks import block_span
 from .protocol.disk import FileFormatError
 from .protocol.files import TAKE_FILE, Shot, Take, read_shot, read_take
 from .protocol.takes import ContinueError, TakeWriteError, TakeWriter, take_folder, take_folders
@@ -130,7 +131,7 @@ def _generate(
     """Generate and write the blocks that are missing, of the first `blocks` where only these are asked for."""
     began, already = time.monotonic(), writer.take.frames_done
     end = blocks or writer.take.blocks_total
-    stops = end < writer.take.blocks_total
+    stops, total = end < writer.take.blocks_total, block_span(end - 1, len(shot.cameras)).stop
     snapshots = Snapshots()
     try:
         while writer.next_block < end:
@@ -153,7 +154,7 @@ def _generate(
                 milliseconds={**made.milliseconds, "png": png},
                 peak_mb=peak_mb(),
             )
-            done, total = writer.take.frames_done, len(shot.cameras)
+            done = writer.take.frames_done
             share(writer.next_block / end)
             if catching_up:
                 show(f"{writer.folder.name}: catching up, block {block + 1} of {writer.take.blocks_done}")

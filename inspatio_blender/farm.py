@@ -164,7 +164,10 @@ def parameter_values() -> dict[str, Any]:
 
 
 def asset_references(works: Sequence[Work]) -> dict[str, Any]:
-    """Every file that the job reads, found as who generates finds it: shot.json, its reference.json, its views."""
+    """Every file that the job reads, found as who generates finds it: shot.json, its reference.json, its views.
+
+    What it writes is said by the parameter Takes.
+    """
     names: list[str] = []
     for work in works:
         folder = f"{SHOTS_FOLDER}/{work.name}"
@@ -174,7 +177,7 @@ def asset_references(works: Sequence[Work]) -> dict[str, Any]:
     return {
         "assetReferences": {
             "inputs": {"filenames": names, "directories": []},
-            "outputs": {"directories": [TAKES_FOLDER]},
+            "outputs": {"directories": []},
             "referencedPaths": [],
         }
     }
