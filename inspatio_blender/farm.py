@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..backend.protocol.blocks import blocks_of
+from ..backend.protocol.blocks import NEXT_BLOCK, blocks_of
 from ..backend.protocol.files import REFERENCE_FILE, SHOT_FILE, Shot, read_reference
 from .export import ExportError, export_shot, numbered
 from .versions import REFERENCE_FOLDER, Tell
@@ -60,7 +60,7 @@ class Work:
         frames = self.shot.cameras.frames
         if not every or not self.keeps_state:
             return [frames[-1]]
-        every = max(every, -(-len(frames) // MAX_PIECES))
+        every = max(every, len(frames) // MAX_PIECES + NEXT_BLOCK)
         ends: list[float] = []
         count = 0
         for span, following in zip(spans, [*spans[1:], None], strict=True):
@@ -184,7 +184,7 @@ def asset_references(works: Sequence[Work]) -> dict[str, Any]:
 
 
 def yaml(content: Any, indent: str = "") -> str:
-    """Dictionaries, lists, strings and numbers as YAML in blocks; every string is quoted, so that none is misread."""
+    """Dictionaries, lists, strings and whole numbers as YAML in blocks; every string is quoted, so that none is misread."""
     if isinstance(content, dict) and content:
         return "\n".join(f"{indent}{key}:{_nested(value, indent)}" for key, value in content.items())
     if isinstance(content, list) and content:

@@ -146,13 +146,14 @@ def test_one_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.fixture
-def blender_program(newest_blender, tmp_path, painting_python):
+def blender_program(installed, tmp_path, painting_python):
     """The module bpy in a Blender's place, with a film of two shots beside it."""
-    newest_blender.run("film_of_two.py", tmp_path, 30, INSPATIO_PYTHON=str(painting_python))
-    python = newest_blender.command[0]
+    blender = installed("bpy-4.5")
+    blender.run("film_of_two.py", tmp_path, 30, INSPATIO_PYTHON=str(painting_python))
+    python = blender.command[0]
     return _program(
         tmp_path / "blender",
-        f'export BLENDER_USER_RESOURCES="{newest_blender.resources}" PYTHONPATH="{SCRIPTS}"\n'
+        f'export BLENDER_USER_RESOURCES="{blender.resources}" PYTHONPATH="{SCRIPTS}"\n'
         f'exec "{python}" "{SCRIPTS / "as_blender.py"}" "$@"',
     )
 

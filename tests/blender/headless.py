@@ -64,6 +64,20 @@ def wrong(file):
     os.environ[preferences.PYTHON_VARIABLE] = python
 
 
+def scripts(file):
+    """Drivers that need Python are run where that is asked for; else it is told that they are not."""
+    bpy.ops.wm.open_mainfile(filepath=str(file))
+    bpy.data.objects["Camera 1"].driver_add(
+        "location", 2
+    ).driver.expression = "bpy.data.scenes[0].frame_start * 2.0"
+    driven = file.with_name("driven.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=str(driven), copy=True)
+    for asked, told in ((), ["warning", "end"]), (("--enable-autoexec",), ["end"]):
+        _, events, lines = render(driven, "--shot", "none", "--json", *asked)
+        assert [event["event"] for event in events] == told, lines
+    driven.unlink()
+
+
 def whole(file):
     """Every shot; that without a reference is told, and keeps nothing from being made."""
     shots = file.parent / "inspatio"
@@ -154,6 +168,7 @@ def test(folder):
     file = film_of_two(folder, LENGTH)
     saved = file.read_bytes()
     wrong(file)
+    scripts(file)
     whole(file)
     some_frames(file)
     cancelled(file, signal.SIGTERM)
