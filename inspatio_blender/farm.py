@@ -184,7 +184,7 @@ def asset_references(works: Sequence[Work]) -> dict[str, Any]:
 
 
 def yaml(content: Any, indent: str = "") -> str:
-    """Dictionaries, lists, strings and whole numbers as YAML in blocks; every string is quoted, so that none is misread."""
+    """Dictionaries, lists, strings and whole numbers as YAML in blocks; strings are quoted, so that none is misread."""
     if isinstance(content, dict) and content:
         return "\n".join(f"{indent}{key}:{_nested(value, indent)}" for key, value in content.items())
     if isinstance(content, list) and content:
