@@ -85,7 +85,7 @@ def test_what_blender_says_is_passed_on(tmp_path: Path, capfd: pytest.CaptureFix
     ]
     lines = "\n".join(f"echo '{json.dumps(event)}'" for event in events)
     blender = _program(
-        tmp_path / "blender", f'echo "Blender 5.2"\necho "$@" >&2\n{lines}\necho "{{no event}}"\nexit 1'
+        tmp_path / "blender", f'echo "Blender 5.2"\necho "$@" >&2\necho "{{no event}}"\n{lines}\nexit 1'
     )
     command = ["render", str(tmp_path / "film.blend"), "--blender", str(blender)]
     assert cli.main([*command, "--json"]) == 1
@@ -127,6 +127,17 @@ def test_a_blender_that_says_nothing(
 def test_no_blender(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["render", "film.blend", "--blender", str(tmp_path / "none")]) == cli.MISSING
     assert "is no program that can be run" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("last", ["kill -11 $$", "exec sleep 600"])
+def test_what_it_told_counts_however_it_quits(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, last: str
+) -> None:
+    monkeypatch.setattr(render, "LEAVE_S", 0.5)
+    event = json.dumps({"event": "end", "message": "1 of 1 shot done.", "code": 0})
+    blender = _program(tmp_path / "blender", f"echo '{event}'\n{last}")
+    assert cli.main(["render", "film.blend", "--json", "--blender", str(blender)]) == 0
+    assert capfd.readouterr().out.splitlines() == [event]
 
 
 def test_one_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

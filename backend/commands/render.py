@@ -25,6 +25,8 @@ from . import FAILED, INTERRUPTED, MISSING, Commands, ended_like_ctrl_c
 
 GRACE_S = 20.0
 """Seconds that Blender has to cancel a take: a block of a large preset on a slow device may have to end first."""
+LEAVE_S = 15.0
+"""Seconds that Blender has to quit once it has told how it ended."""
 LAST_LINES = 4
 """Lines of Blender's own that are repeated where it ends without a word."""
 
@@ -72,26 +74,27 @@ def _run(blender: Path, arguments: Sequence[str], teller: Teller) -> int:
         return _end(teller, MISSING, f"{blender} cannot be run: {error.strerror or error}.")
     try:
         child.listen()
-        code = child.finish()
+        # What it has told is what counts, however it ends then: there are drivers that fall over at the very end.
+        code = child.finish(float("inf") if child.told is None else time.monotonic() + LEAVE_S)
     except KeyboardInterrupt:
         until = time.monotonic() + GRACE_S
         child.cancel()
         child.listen(until)
         child.finish(until)
-        return INTERRUPTED if child.has_ended else _end(teller, INTERRUPTED, "Cancelled.")
+        return _end(teller, INTERRUPTED, "Cancelled.") if child.told is None else INTERRUPTED
     finally:
         child.finish(0.0)
-    return code if child.has_ended else _end(teller, *_without_a_word(blender, code, child.others))
+    return _end(teller, *_without_a_word(blender, code, child.others)) if child.told is None else child.told
 
 
 class _Child:
     """Blender, and what it says: events go to the teller, lines of its own to stderr.
 
-    has_ended: whether it has told how it ends. others: its last own lines.
+    told: the exit code that it has told as its last event, None before. others: its last own lines.
     """
 
     def __init__(self, command: Sequence[str], teller: Teller) -> None:
-        self.has_ended = False
+        self.told: int | None = None
         self.others: list[str] = []
         self._teller = teller
         self._process = subprocess.Popen(
@@ -102,8 +105,8 @@ class _Child:
         threading.Thread(target=self._read, name="inspatio-blender", daemon=True).start()
 
     def listen(self, until: float = float("inf")) -> None:
-        """Pass on what it says, to its end, at most to `until` of time.monotonic."""
-        while time.monotonic() < until:
+        """Pass on what it says, to its end or its last event, at most to `until` of time.monotonic."""
+        while self.told is None and time.monotonic() < until:
             try:
                 line = self._lines.get(timeout=0.2)
             except queue.Empty:
@@ -138,8 +141,9 @@ class _Child:
     def _hear(self, line: str) -> None:
         said = headless.event_of(line)
         if said is not None:
-            self.has_ended = self.has_ended or said["event"] == "end"
             self._teller.pass_on(said)
+            if said["event"] == "end":
+                self.told = said["code"] if isinstance(said.get("code"), int) else FAILED
         elif line.strip():
             self.others = [*self.others[1 - LAST_LINES :], line]
             sys.stderr.write(f"{line}\n")
