@@ -188,7 +188,7 @@ class Render:
         if film.is_cut(scene):
             film.use_part(scene, part)
         if take is not None and take.state == "finished":
-            return self._outcome(part, "finished", take.folder, take.number, "finished already")
+            return self._outcome(part, "finished", take.folder, take.number, "It was finished already.")
         _, last = self._parsed.frames or (None, None)
         try:
             if take is None:
@@ -230,7 +230,7 @@ class Render:
         files = tuple(names[frame] for frame in there)
         wanted = len(_asked(frames, self._parsed.frames))
         text = f"{part.name}, take {number}: {len(files)} of {_count(wanted, 'frame')} in {folder}"
-        return Outcome(part.name, state, f"{text}, {message}" if message else text, number, folder, files)
+        return Outcome(part.name, state, f"{text}. {message}" if message else text, number, folder, files)
 
     def _follow(self, part: film.Part, progress: Progress) -> None:
         """Pump until a take is at its end, or waits for an answer, and tell what happens."""
