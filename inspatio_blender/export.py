@@ -6,8 +6,10 @@
 It comes into being whole: it is written to a temporary folder beside its place, then renamed.
 """
 
+import itertools
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,12 +37,11 @@ def export_shot(
     temporary = parent / f".{name}.{os.getpid()}.tmp"
     try:
         shutil.rmtree(temporary, ignore_errors=True)
-        folder, number = parent / name, 1
-        while os.path.lexists(folder):
-            if _holds(folder, shot, digest):
-                return folder
-            number += 1
-            folder = parent / f"{name}_{number:03d}"
+        folder = next(
+            path for path in numbered(parent, name) if not os.path.lexists(path) or _holds(path, shot, digest)
+        )
+        if os.path.lexists(folder):
+            return folder
         copy_files(reference, temporary / shot.reference, tell)
         write_json(temporary / SHOT_FILE, shot.to_json())
         os.rename(temporary, folder)
@@ -50,6 +51,13 @@ def export_shot(
         raise ExportError(f"No shot can be exported to {parent}: {reason}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def numbered(parent: Path, name: str) -> Iterator[Path]:
+    """Folders to choose one from that isn't there yet: NAME, NAME_002 ..."""
+    yield parent / name
+    for number in itertools.count(2):
+        yield parent / f"{name}_{number:03d}"
 
 
 def _holds(folder: Path, shot: Shot, digest: str) -> bool:

@@ -17,7 +17,13 @@ class Progress:
     """
 
     def __init__(
-        self, scene: bpy.types.Scene | None, name: str, frames: int, setup: jobs.Setup, reference: Path | None
+        self,
+        scene: bpy.types.Scene,
+        name: str,
+        frames: int,
+        setup: jobs.Setup,
+        reference: Path | None,
+        until: float | None = None,
     ) -> None:
         self.name = name
         self.frames_total = frames
@@ -25,6 +31,8 @@ class Progress:
         self.reference = reference
         self.is_render = False
         """Whether a render makes the take: it leaves the scene alone, and shows the picture itself."""
+        self.until = until
+        """The scene frame that it goes to, where that is not the last one."""
         self.state = "sampling"
         self.stage = "Reading the camera"
         self.message = ""

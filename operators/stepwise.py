@@ -169,7 +169,7 @@ class InFolder(Stepwise):
         # The file browser is done: on to the modal part.
         module, name = type(self).bl_idname.split(".")
         operator = getattr(getattr(bpy.ops, module), name)
-        return operator("INVOKE_DEFAULT", directory=self.directory, chosen=True)
+        return operator("INVOKE_DEFAULT", **{**self.as_keywords(), "chosen": True})
 
     def cancel(self, context):
         if not self._asked:  # Else there is nothing but a file browser.

@@ -7,6 +7,7 @@ import bpy
 from ..backend.protocol.words import slowness
 from ..inspatio_blender import driver, listing, settings, shots, showing
 from ..operators.export import INSPATIO_OT_export_shot
+from ..operators.farm import INSPATIO_OT_export_job
 from ..operators.scene_folder import INSPATIO_OT_export_scene_folder
 
 
@@ -89,9 +90,11 @@ class INSPATIO_PT_shot(Tab, bpy.types.Panel):
             )
             layout.label(text=f"{width} × {height} pixels", icon="BLANK1")
             self._plan(context, layout)
-            if not step_progress(layout, INSPATIO_OT_export_shot, INSPATIO_OT_export_scene_folder):
+            exports = INSPATIO_OT_export_shot, INSPATIO_OT_export_job, INSPATIO_OT_export_scene_folder
+            if not step_progress(layout, *exports):
                 column = layout.column(align=True)
                 column.operator("inspatio.export_shot", icon="EXPORT")
+                column.operator("inspatio.export_job", icon="EXPORT")
                 column.operator("inspatio.export_scene_folder", icon="EXPORT")
             if progress is None or progress.scene != scene:
                 return

@@ -151,6 +151,71 @@ generate_shot(Path({str(tmp_path)!r}), presets=Presets(Path({str(small._tiny.par
     assert _frames(folder) == _frames(generate_shot(tmp_path, presets=small))
 
 
+def test_as_far_as_a_frame_and_on_from_there(
+    tmp_path: Path, small: presets.Presets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A piece ends with its state, also where states are seldom kept; the pieces are the whole."""
+    write_shot(tmp_path, frames=33)
+    whole = generate_shot(tmp_path, presets=small)
+    monkeypatch.setattr("backend.snapshots.SMALL_BYTES", 0)
+    shares: list[float] = []
+    piece = generate_shot(tmp_path, presets=small, until=10, share=shares.append)
+    take = read_take(piece)
+    assert (take.state, take.frames_done, take.state_after, take.writer) == ("cancelled", 21, 2, 0)
+    assert take.message == "Generated as far as frame 21, as asked: 21 of 33 frames."
+    assert shares == [0.5, 1.0]
+    assert not (piece / "shot.mp4").exists()
+    lines: list[str] = []
+    assert generate_shot(tmp_path, presets=small, number=0, show=lines.append) == piece
+    assert not any("catching up" in line for line in lines)
+    assert _frames(piece) == _frames(whole)
+    assert read_take(piece).state == "finished" and (piece / "shot.mp4").exists()
+    with pytest.raises(ShotError, match="begins at frame 1, after frame 0"):
+        generate_shot(tmp_path, presets=small, until=0)
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_take_by_its_number_is_made_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Begun, continued, or left as it is: the same command, as a farm runs it again. Its progress is the runner's."""
+    write_shot(tmp_path / "shot", frames=21)
+    out = tmp_path / "takes"
+    (out / "take_004").mkdir(parents=True)  # As one is that was killed before it wrote anything.
+    command = ["shot", str(tmp_path / "shot"), "--out", str(out), "--take", "4", "--openjd"]
+    assert cli.main([*command, "--until", "9"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert "openjd_progress: 100.0" in said and said[1].startswith("openjd_status: take_004: 9 of 9 frames, ")
+    assert cli.main([*command, "--until", "9"]) == 0
+    assert "openjd_progress" not in capsys.readouterr().out, "it is there"
+    assert cli.main(command) == 0
+    capsys.readouterr()
+    take = read_take(out / "take_004")
+    assert (take.state, take.frames_done, take.number) == ("finished", 21, 4)
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    assert cli.main(command) == 0
+    assert before == {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    assert capsys.readouterr().out.splitlines()[-1] == str(out / "take_004")
+    assert cli.main([*command, "--seed", "9"]) == 1
+    said = capsys.readouterr().out
+    assert "openjd_fail: take_004 was made from another state of the shot: choose another number." in said
+    assert [path.name for path in (tmp_path / "shot").glob("take_*")] == []
+
+
+def test_sigterm_is_a_cancel(tmp_path: Path, small: presets.Presets) -> None:
+    """As a farm ends a task: the take says so, and its worker's next one can go on."""
+    write_shot(tmp_path, frames=105)
+    weights = small._tiny.parent
+    command = [sys.executable, str(ROOT / "tests/small_inspatio.py"), str(weights), "shot", str(tmp_path)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert "9 of 105 frames" in child.stdout.readline()
+    child.terminate()
+    child.communicate(timeout=30)
+    assert child.returncode == cli.INTERRUPTED
+    take = read_take(tmp_path / "take_001")
+    assert (take.state, take.writer) == ("cancelled", 0)
+
+
 @pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize(
     ("options", "words"),
@@ -335,7 +400,20 @@ def test_a_failure_is_written_into_the_take(
     assert (take.state, take.message) == ("failed", "The backend failed: no more memory")
 
 
-@pytest.mark.parametrize("arguments", [[], ["fly"], ["shot"], ["serve", "--port", "x"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["fly"],
+        ["shot"],
+        ["serve", "--port", "x"],
+        ["shot", ".", "--take", "0"],
+        ["shot", ".", "--take", "1", "--continue"],
+        ["render"],
+        ["render", "a.blend", "--frames", "9:3"],
+        ["render", "a.blend", "--frames", ":x"],
+    ],
+)
 def test_wrong_arguments(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main(arguments)

@@ -8,11 +8,27 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
-DONE, FAILED, BAD_ARGUMENTS, MISSING, INTERRUPTED = 0, 1, 2, 3, 130
+from ..protocol.headless import BAD_ARGUMENTS, DONE, FAILED, INTERRUPTED, MISSING
+
+__all__ = [
+    "BAD_ARGUMENTS",
+    "DONE",
+    "FAILED",
+    "INTERRUPTED",
+    "MISSING",
+    "Commands",
+    "ended_like_ctrl_c",
+    "keep_to_own_cores",
+    "missing",
+    "tell",
+]
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -26,6 +42,16 @@ def tell(as_json: bool, **said: object) -> None:
         sys.stdout.flush()
     else:
         sys.stderr.write(f"{said['error']}\n")
+
+
+@contextmanager
+def ended_like_ctrl_c() -> Iterator[None]:
+    """Whoever ends this with SIGTERM, as Blender and farms do, is left with nothing half made, too: it is a Ctrl-C."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def keep_to_own_cores() -> None:

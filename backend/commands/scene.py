@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from . import DONE, FAILED, MISSING, Commands, missing
+from . import DONE, FAILED, MISSING, Commands, ended_like_ctrl_c, missing
 
 
 def add(commands: Commands) -> None:
@@ -80,18 +79,16 @@ def _convert(parsed: argparse.Namespace, convert: Callable[[Callable[[str, float
             sys.stderr.write(f"{sentence}\n")
         return code
 
-    # Who ends this with a signal, as Blender does, is left with nothing half made, too.
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         from ..scene_folders import SceneFolderError
 
-        lost = convert(show)
+        with ended_like_ctrl_c():
+            lost = convert(show)
     except ImportError as error:
         return fail(missing(error), MISSING)
     except SceneFolderError as error:
         return fail(str(error), FAILED)
     finally:
-        signal.signal(signal.SIGTERM, before)
         if live:
             sys.stdout.write("\n")
     for sentence in lost:

@@ -6,6 +6,7 @@ file and the place), `to_json`, and a `read_*` function.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from . import MAX_PLATE_PIXELS, MAX_SIDE
+from . import MAX_PLATE_PIXELS, MAX_SIDE, blocks
 from .cameras import CameraError, Cameras, Matrix, check_intrinsics, check_pose
 from .disk import FileFormatError, process_alive, read_json
 from .fields import Fields
@@ -33,6 +34,7 @@ TAKE_STATES = ("running", "finished", "cancelled", "failed")
 MAX_VIEWS = 4096
 MAX_STILLS = 4
 MAX_FRAMES = 100_000
+MAX_TAKE_NUMBER = 999_999
 MAX_TRIANGLES = 2_000_000
 """Most triangles of a reference's geometry: 36 bytes each."""
 
@@ -196,6 +198,17 @@ class Shot:
     plate: PlateSettings | None = None
     """Whether the take's frames are developed, and to what."""
 
+    def blocks_until(self, frame: float) -> int:
+        """How many blocks it takes to have every frame up to scene frame `frame`: as many as there are, at most.
+
+        Raises ValueError where the shot begins after it.
+        """
+        frames = self.cameras.frames
+        count = bisect_right(frames, frame)
+        if not count:
+            raise ValueError(f"{self.name} begins at frame {frames[0]:g}, after frame {frame:g}")
+        return blocks.block_at(count - 1) + 1
+
     def to_json(self) -> dict[str, Any]:
         cameras = self.cameras
         times = {} if cameras.times == cameras.frames else {"times": list(cameras.times)}
@@ -315,7 +328,7 @@ class Take:
         total = read.integer("blocks_total", 1, MAX_FRAMES)
         count = len(shot.cameras)
         return Take(
-            number=read.integer("number", 1, 10**6),
+            number=read.integer("number", 1, MAX_TAKE_NUMBER),
             shot=shot,
             reference_digest=read.text("reference_digest", 200),
             preset_digest=read.text("preset_digest", 200),

@@ -49,6 +49,11 @@ def take_folders(parent: Path) -> list[tuple[int, Path]]:
     return sorted((int(match[1]), path) for match, path in found if match and path.is_dir())
 
 
+def take_folder(parent: Path, number: int) -> Path:
+    """Where the take of this number lies below `parent`."""
+    return parent / f"take_{number:03d}"
+
+
 def state_file(folder: Path, blocks_done: int) -> Path:
     """Where a take's folder keeps the session's snapshot after so many finished blocks."""
     return folder / f"state_{blocks_done:04d}.bin"
@@ -72,22 +77,27 @@ class TakeWriter:
         version: str,
         device: str = "",
         pieces: Sequence[float] = (),
+        number: int | None = None,
     ) -> TakeWriter:
-        """Make the next numbered take folder below `parent` and write its first take.json.
+        """Make a take folder below `parent`, by itself the next in number, and write its first take.json.
 
-        pieces: the frames at which one that was not generated in one go begins anew. Numbers are never given twice,
-        also when two processes ask at once. Raises TakeWriteError.
+        pieces: the frames at which one that was not generated in one go begins anew. number: the take's, where it has
+        to be this. Numbers are never given twice, also when two processes ask at once. Raises TakeWriteError.
         """
-        taken = take_folders(parent)
-        number = taken[-1][0] + 1 if taken else 1
+        is_free, taken = number is None, take_folders(parent)
+        if number is None:
+            number = taken[-1][0] + 1 if taken else 1
         try:
             parent.mkdir(parents=True, exist_ok=True)
             while True:
-                folder = parent / f"take_{number:03d}"
+                folder = take_folder(parent, number)
                 try:
-                    folder.mkdir()
+                    # One of a given number that was killed before it wrote anything is begun again.
+                    folder.mkdir(exist_ok=not is_free and not (folder / TAKE_FILE).exists())
                     break
                 except FileExistsError:
+                    if not is_free:
+                        raise
                     number += 1
         except OSError as error:
             raise TakeWriteError(f"No take can be written to {parent}: {_reason(error)}.") from error
@@ -269,6 +279,12 @@ class TakeWriter:
             reason = _reason(error) if isinstance(error, OSError) else str(error) or type(error).__name__
             missing[name] = reason[:1000].rstrip(".")
 
+    def pause(self) -> None:
+        """Say that the take is as far as was asked: what there is of it is whole, and it can be continued."""
+        take = self.take
+        last, total = take.shot.cameras.frames[take.frames_done - 1], len(take.shot.cameras)
+        self.cancel(f"Generated as far as frame {last:g}, as asked: {take.frames_done} of {total} frames.")
+
     def cancel(self, message: str = "") -> None:
         """Say that the take was ended before its time, and why; it keeps its frames and can be continued."""
         total = len(self.take.shot.cameras)
@@ -329,4 +345,12 @@ def _reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-__all__ = ["ContinueError", "FileFormatError", "TakeWriteError", "TakeWriter", "state_file", "take_folders"]
+__all__ = [
+    "ContinueError",
+    "FileFormatError",
+    "TakeWriteError",
+    "TakeWriter",
+    "state_file",
+    "take_folder",
+    "take_folders",
+]
