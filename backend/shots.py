@@ -25,7 +25,6 @@ from .protocol.files import TAKE_FILE, Shot, Take, read_shot, read_take
 from .protocol.plates import PlateWriteError, make_plates, missing_plates
 from .protocol.takes import ContinueError, TakeWriteError, TakeWriter, take_folder, take_folders
 from .report import make_report
-from .service import camera_block
 from .session import Session, SessionError, camera_block
 from .snapshots import Snapshots
 from .world import World, WorldError, load_world

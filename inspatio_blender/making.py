@@ -136,7 +136,6 @@ class Making:
             except ContinueError as error:
                 log.warning("%s A new take is begun.", error)
         return self.generate(Generate(shot=shot, folder=job.folder, reference=reference, ask=False, **same))
-        return self._blocks(job, client, opened, writer, end)
 
     def keep(self, job: Keep, stream: Stream | None) -> Ended:
         """A take of a preview's pictures, `stream` where it runs. A part of the shot can be continued."""
