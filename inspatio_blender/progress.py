@@ -18,7 +18,7 @@ class Progress:
 
     def __init__(
         self,
-        scene: bpy.types.Scene,
+        scene: bpy.types.Scene | None,
         name: str,
         frames: int,
         setup: jobs.Setup,
