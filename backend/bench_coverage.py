@@ -13,7 +13,7 @@ import torch
 
 from .bench import best, machine, pose, room, room_cameras
 from .coverage import coverage_of
-from .service import camera_block
+from .session import camera_block
 from .world import World
 
 FRAMES = 250

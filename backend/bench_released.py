@@ -36,8 +36,7 @@ from .presets import Autoencoder, LoadedPreset, Preset, PresetError, Presets
 from .presets.released import RELEASED
 from .protocol.blocks import block_size, block_span
 from .residency import Networks
-from .service import camera_block
-from .session import Session, SessionError
+from .session import Session, SessionError, camera_block
 from .world import World
 
 SEED = 0

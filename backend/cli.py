@@ -1,4 +1,5 @@
-"""The command line: `inspatio serve | shot | scene | recover | download | doctor | bench`, also as `python -m backend`.
+"""The command line: `inspatio serve | shot | plates | scene | recover | download | doctor | bench`, also as
+`python -m backend`.
 
 Exit codes: 0 done or asked to end, 1 failed, 2 bad arguments, 3 something needed is missing (`serve` says what in
 one line of JSON, the others in a sentence), 130 interrupted.
@@ -21,6 +22,7 @@ from .commands import (
     bench,
     doctor,
     download,
+    plates,
     recover,
     scene,
     serve,
@@ -51,6 +53,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"inspatio {__version__}")
     parser.add_argument("--verbose", action="store_true", help="log more")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (serve, shot, recover, download, scene, doctor, bench):
+    for command in (serve, shot, plates, recover, download, scene, doctor, bench):
         command.add(commands)
     return parser

@@ -221,8 +221,7 @@ def _one_block() -> Finding:
 
     from .bench import room, room_cameras
     from .presets import load_preset
-    from .service import camera_block
-    from .session import Session
+    from .session import Session, camera_block
     from .world import World
 
     preset = load_preset("tiny")

@@ -17,7 +17,8 @@ GREY, RGB = 0, 2
 ENCODING = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
 """Runs only: 2 ms for a frame of 256x144, and smaller than what zlib's faster levels make of it."""
 
-_pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="png")
+pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="png")
+"""Where pictures are packed: a few threads, for whoever has some."""
 
 
 class PictureError(ValueError):
@@ -34,7 +35,7 @@ def encode_png(picture: np.ndarray) -> bytes:
 
 def encode_pngs(frames: np.ndarray) -> list[bytes]:
     """PNG files of frames (n, H, W, 3), several at a time."""
-    return list(_pool.map(encode_png, frames))
+    return list(pool.map(encode_png, frames))
 
 
 def png_header(data: Bytes) -> tuple[int, int, int, int]:

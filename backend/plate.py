@@ -13,8 +13,8 @@ any time, and again.
     plate = plain + strength * inside * trust * (gain * colour + added - plain)
 
 `gain` and `added` bring the warp to the light that the frame has, so that what is coarse is always the frame's; `trust`
-falls where the two show different things; `inside` is 0 in holes and rises softly away from them. All three are
-smooth over the plate and are made of this frame alone: no seam, and nothing that a still camera would show flickering.
+falls where the two show different things; `inside` is 0 in holes and rises softly away from them. All of them are
+smooth over the plate and made of this frame alone: no seam, and nothing flickers that stands still.
 """
 
 from __future__ import annotations
@@ -40,18 +40,25 @@ from .world import World
 if TYPE_CHECKING:
     from .constraint.compiled import Array
 
-AROUND = 2.0
+AROUND = 3.0
 """Pixels of the frame, sigma: around each so far frame and warp are held against each other."""
-SOFT = 0.7
+SOFT = 1.0
 """The same: both are blurred by this first, for a small generator's frame is softer than its pixels."""
-NOISE = 6.0
+WHOLE = 3
+"""Power of a pixel's known share that it counts with: one that is half hole shows half of something else."""
+PRIOR = 0.2
+"""Share of known pixels around one at which what they tell counts about half. Where none tell, the warp is right."""
+NOISE = 10.0
 """Codes by which they may always differ."""
-ALIKE = 0.12
+ALIKE = 0.3
 """The share of their contrast by which they may differ and still show the same."""
-ANOTHER = 50.0
+ANOTHER = 70.0
 """Codes of coarse change that are rather another thing than another light."""
-GAINS = 0.6, 1.6
+GAINS = 0.8, 1.25
 """Least and greatest contrast that another light gives what the warp shows."""
+CRACKS = 3, 9
+"""Least and most pixels of a plate's that a pixel of the frame counts for. The frame knows nothing of what is narrower:
+such holes are cracks, which show what is beside them, and beside them the warp is trusted."""
 WORKING_PIXELS = 32 * 1024 * 1024
 """Pixels of the plates that are being made at a time: about a hundred bytes of memory each."""
 
@@ -236,19 +243,22 @@ def _develop(
     shrink(colour, known, sums)
     plate, coverage = np.empty((height, width, 3), np.uint8), np.empty((height, width), np.uint8)
     around = inside(known, height / rows)
-    blend(plain, colour, around, against(small, sums), np.float32(strength), plate, coverage)
+    blend(plain, colour, known, around, against(small, sums), np.float32(strength), plate, coverage)
     return Plate(plate, np.where(known, np.uint8(0), np.uint8(255)), coverage, depth, plain)
 
 
 def inside(known: Array, scale: float) -> Array:
     """How far the warp may be trusted by its holes alone, where known (H, W) is False: (H, W) uint8, 0 in them.
 
-    scale: pixels of the plate to one of the frame, over which it rises to 255.
+    scale: pixels of the plate to one of the frame, over half of which it rises to 255. Cracks are no holes.
     """
-    ramp = int(np.clip(round(scale), 2, 8))
-    reach = cv2.erode(known.view(np.uint8) * np.uint8(255), np.ones((3, 3), np.uint8))
-    around = cv2.blur(reach, (2 * ramp + 1, 2 * ramp + 1))
-    return np.where(known, cv2.subtract(around, 127) * np.float32(255 / 128), 0).astype(np.uint8)
+    holes = np.where(known, np.uint8(0), np.uint8(255))
+    crack = int(np.clip(round(scale), *CRACKS))
+    holes = cv2.morphologyEx(holes, cv2.MORPH_OPEN, np.ones((crack, crack), np.uint8))
+    ramp = int(np.clip(round(scale / 2), 2, 4))
+    around = cv2.blur(holes, (2 * ramp + 1, 2 * ramp + 1))
+    # At a straight edge half of what is around a pixel is hole.
+    return cv2.subtract(255 - holes, cv2.add(around, around))
 
 
 def against(frame: Array, sums: Array) -> Array:
@@ -256,30 +266,30 @@ def against(frame: Array, sums: Array) -> Array:
 
     (h, w, 5) float32: trust, gain, and what is added, red, green and blue, as `blend` takes them.
     """
-    weight = sums[..., 3]
-    share = np.maximum(weight, 1e-3)[..., None]
-    warp = sums[..., :3] / share
-    weight = weight * (weight > 0.25)
-    soft_weight = np.maximum(_blurred(weight, SOFT), 1e-3)[..., None]
-    own = _blurred(frame.astype(np.float32) * weight[..., None], SOFT) / soft_weight
-    seen = _blurred(warp * weight[..., None], SOFT) / soft_weight
-    total = np.maximum(_blurred(weight, AROUND), 1e-3)
+    share = np.maximum(sums[..., 3], 1e-3)
+    weight = sums[..., 3] ** WHOLE
+    warp = sums[..., :3] / share[..., None]
+    own, seen = (
+        _blurred(x * weight[..., None], SOFT) / np.maximum(_blurred(weight, SOFT), 1e-6)[..., None]
+        for x in (frame.astype(np.float32), warp)
+    )
+    total = np.maximum(_blurred(weight, AROUND), 1e-6)
 
     def mean(x: Array) -> Array:
-        scale = total if x.ndim == 2 else total[..., None]
-        return _blurred(x * (weight if x.ndim == 2 else weight[..., None]), AROUND) / scale
+        return (_blurred(x * weight.reshape(x.shape[:2] + (1,) * (x.ndim - 2)), AROUND).T / total.T).T
 
     mean_own, mean_seen = mean(own), mean(seen)
     var_own = mean((own * own).sum(axis=2)) - (mean_own * mean_own).sum(axis=2)
     var_seen = mean((seen * seen).sum(axis=2)) - (mean_seen * mean_seen).sum(axis=2)
     both = mean((own * seen).sum(axis=2)) - (mean_own * mean_seen).sum(axis=2)
+    told = (1 + PRIOR) * total / (total + PRIOR)
     floor = 3 * NOISE**2
-    gain = np.clip((both + floor) / (var_seen + floor), *GAINS)
+    gain = 1 + told * (np.clip((both + floor) / (var_seen + floor), *GAINS) - 1)
     apart = var_own - 2 * gain * both + gain * gain * var_seen
     allowed = floor + ALIKE * (var_own + gain * gain * var_seen)
-    added = mean_own - gain[..., None] * mean_seen
-    changed = np.abs(mean_own - mean_seen).max(axis=2)
-    trust = np.exp(-np.maximum(apart, 0) / allowed - (changed / ANOTHER) ** 2) * (total > 2e-3)
+    changed = np.abs(mean_own - mean_seen).max(axis=2) / ANOTHER
+    trust = np.exp(-told * (np.maximum(apart / allowed - 1, 0) + changed * changed))
+    added = told[..., None] * (mean_own - gain[..., None] * mean_seen)
     return np.ascontiguousarray(np.dstack([trust, gain, added]), np.float32)
 
 

@@ -37,14 +37,13 @@ from .forms import (
 )
 from .gate import Gate, bad_request, error_answer
 from .movie import Movie, MovieError
-from .pictures import encode_pngs
 from .plan import Asked
 from .plate import Plates
 from .protocol import envelope
 from .protocol.cameras import NEXT, CameraError, Cameras
 from .protocol.disk import FileFormatError
 from .protocol.envelope import Blob, EnvelopeError
-from .protocol.files import Reference
+from .protocol.files import PlateSettings, Reference
 from .refusals import ServiceError, cancelled_error
 from .service import GeneratedBlock, PlatesRequest, PreviewBlock, Service, TakeRequest
 
@@ -228,12 +227,17 @@ def create_app(service: Service, token: str, hosts: Iterable[str], end: Callable
             field(header, "reference", str),
             cameras,
             [_file(blobs, f"frame_{index}") for index in range(len(cameras))],
-            field(header, "width", int),
-            field(header, "height", int),
-            number(header, "strength"),
+            PlateSettings(
+                field(header, "width", int), field(header, "height", int), number(header, "strength")
+            ),
         )
-        pack = _plate_files if form == "png" else _raw_plates
-        answer = await _while_wanted(request, pool, lambda cancelled: pack(service.plates(wanted, cancelled)))
+
+        def work(cancelled: threading.Event) -> bytes:
+            if form == "png":
+                return _plate_files(service.plate_files(wanted, cancelled))
+            return _raw_plates(service.plates(wanted, cancelled))
+
+        answer = await _while_wanted(request, pool, work)
         return _in_pieces(answer)
 
     @app.post(protocol.SHUTDOWN_PATH, status_code=202)
@@ -319,8 +323,7 @@ def _file(blobs: dict[str, Blob], name: str) -> memoryview:
     return memoryview(blobs[name].data)
 
 
-def _plate_files(plates: Plates) -> bytes:
-    files = encode_pngs(plates.colour)
+def _plate_files(files: list[bytes]) -> bytes:
     return envelope.pack({}, [Blob.of(f"plate_{index}", file) for index, file in enumerate(files)])
 
 

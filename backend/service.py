@@ -19,7 +19,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
-import torch
 
 from . import __version__, protocol
 from .coverage import coverage_of
@@ -29,16 +28,17 @@ from .memory import MB, memory_mb, peak_mb
 from .model.sampler import Cancelled
 from .open_takes import Generating, OpenTake, OpenTakes
 from .pace import seconds_per_frame, slowdown
-from .pictures import PictureError, decode_png, encode_pngs, png_size
+from .pictures import encode_pngs
 from .plan import Asked, Plan, Planned, gigabytes
-from .plate import PlateError, Plates, at_plate_size, check_plate, develop
+from .plate import PlateError, Plates, develop
+from .plate_files import develop_files, read_frames
 from .presets import LoadedPreset, PresetError, Presets
 from .protocol.blocks import BLOCK_SIZES
 from .protocol.cameras import Cameras
-from .protocol.files import Reference
+from .protocol.files import PlateSettings, Reference
 from .refusals import ServiceError, cancelled_error, device_lost, not_found, out_of_memory
 from .rewinding import Past, Room
-from .session import MAX_SIDE, Block, CameraBlock, Session, SessionError, check_size
+from .session import MAX_SIDE, Block, Session, SessionError, camera_block, check_size
 from .world import World, WorldError, decode_world, digest_of
 
 logger = logging.getLogger(__name__)
@@ -74,9 +74,7 @@ class PlatesRequest:
     reference: str
     cameras: Cameras
     frames: list[memoryview]
-    width: int
-    height: int
-    strength: float
+    settings: PlateSettings
 
 
 @dataclass(frozen=True)
@@ -203,20 +201,28 @@ class Service:
             raise cancelled_error() from None
 
     def plates(self, request: PlatesRequest, cancelled: threading.Event) -> Plates:
-        """Frames of a take, developed to the size of plates. Raises ServiceError."""
-        world, width, height = self._world(request.reference), request.width, request.height
+        """Frames of a take, developed. Raises ServiceError."""
+        settings = request.settings
+
+        def work(world: World) -> Plates:
+            cameras, frames = read_frames(camera_block(request.cameras), request.frames, settings)
+            size = settings.width, settings.height
+            return develop(world, cameras, frames, *size, settings.strength, cancelled.is_set)
+
+        return self._developed(request, work)
+
+    def plate_files(self, request: PlatesRequest, cancelled: threading.Event) -> list[bytes]:
+        """The same as PNG files. Raises ServiceError."""
+        cameras = camera_block(request.cameras)
+        return self._developed(
+            request,
+            lambda world: develop_files(world, cameras, request.frames, request.settings, cancelled.is_set),
+        )
+
+    def _developed(self, request: PlatesRequest, work: Callable[[World], Result]) -> Result:
+        world = self._world(request.reference)
         try:
-            check_plate(width, height, request.strength, len(request.frames))
-            frames = _decoded(request.frames)
-            if len(frames) != len(request.cameras):
-                raise PlateError(f"{len(request.cameras)} cameras came with {len(frames)} frames.")
-            cameras = at_plate_size(
-                camera_block(request.cameras), frames.shape[2], frames.shape[1], width, height
-            )
-            return self._computed(
-                lambda: develop(world, cameras, frames, width, height, request.strength, cancelled.is_set),
-                None,
-            )
+            return self._computed(lambda: work(world), None)
         except PlateError as error:
             raise ServiceError(422, "invalid", str(error)) from None
         except Cancelled:
@@ -440,35 +446,6 @@ class Service:
             raise not_found("reference")
         with self._lock:
             return self._worlds[digest]
-
-
-def camera_block(cameras: Cameras) -> CameraBlock:
-    """Cameras as the tensors that a session takes."""
-    return CameraBlock(
-        torch.tensor(cameras.times, dtype=torch.float64),
-        torch.tensor(cameras.intrinsics, dtype=torch.float64).view(-1, 3, 3),
-        torch.tensor(cameras.world_to_camera, dtype=torch.float64).view(-1, 4, 4),
-    )
-
-
-def _decoded(frames: list[memoryview]) -> np.ndarray:
-    """Frames (n, h, w, 3) of PNG files of one size. Raises PlateError."""
-    if not frames:
-        raise PlateError("There are no frames to develop.")
-    sizes = []
-    for number, frame in enumerate(frames, 1):
-        try:
-            sizes.append(png_size(frame))
-            if sizes[-1] != sizes[0]:
-                raise PictureError("is {}x{} pixels, the first is {}x{}".format(*sizes[-1], *sizes[0]))
-            if max(sizes[0]) > MAX_SIDE:
-                raise PictureError(f"has more than {MAX_SIDE} pixels a side")
-        except PictureError as error:
-            raise PlateError(f"Frame {number} {error}.") from None
-    try:
-        return np.stack([decode_png(frame, *sizes[0]) for frame in frames])
-    except PictureError as error:
-        raise PlateError(f"A frame {error}.") from None
 
 
 def _generated(

@@ -45,6 +45,7 @@ from .model.accelerate import Show
 from .model.sampler import Cancelled, sample_block
 from .presets import LoadedPreset
 from .protocol.blocks import block_size
+from .protocol.cameras import Cameras
 from .remember import Memory, recall, remember, visible
 from .residency import Residency
 from .state import State, StateError, dump, load
@@ -406,6 +407,15 @@ class Session:
             self._encoder.restore(state.render)
             self._decoder.restore(state.decoder)
             self._context.restore(state.reference)
+
+
+def camera_block(cameras: Cameras) -> CameraBlock:
+    """Cameras as the tensors that a session takes."""
+    return CameraBlock(
+        torch.tensor(cameras.times, dtype=torch.float64),
+        torch.tensor(cameras.intrinsics, dtype=torch.float64).view(-1, 3, 3),
+        torch.tensor(cameras.world_to_camera, dtype=torch.float64).view(-1, 4, 4),
+    )
 
 
 def _codes(frames: Tensor) -> Tensor:

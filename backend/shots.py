@@ -16,14 +16,16 @@ from .memory import peak_mb
 from .movie import encode_movie
 from .pictures import encode_pngs
 from .plan import Asked
+from .plate import PlateError
+from .plate_files import developer
 from .presets import PresetError, Presets
 from .protocol.disk import FileFormatError
 from .protocol.files import Shot, read_shot, read_take
+from .protocol.plates import PlateWriteError, make_plates, missing_plates
 from .protocol.takes import ContinueError, TakeWriteError, TakeWriter, take_folders
-from .service import camera_block
-from .session import Session, SessionError
+from .session import Session, SessionError, camera_block
 from .snapshots import Snapshots
-from .world import WorldError, load_world
+from .world import World, WorldError, load_world
 
 Show = Callable[[str], None]
 
@@ -92,17 +94,19 @@ def generate_shot(
                 session.restore(snapshot)
     except (FileFormatError, WorldError, PresetError, SessionError, ContinueError, TakeWriteError) as error:
         raise ShotError(str(error)) from error
-    _generate(session, shot, writer, show)
+    _generate(session, shot, writer, show, world)
     if writer.take.message:
         show(f"{writer.folder.name}: {writer.take.message}")
     return writer.folder
 
 
-def _generate(session: Session, shot: Shot, writer: TakeWriter, show: Show) -> None:
-    """Generate and write the blocks that are missing."""
+def _generate(session: Session, shot: Shot, writer: TakeWriter, show: Show, world: World) -> None:
+    """Generate and write the blocks that are missing, and the plates."""
     began, already = time.monotonic(), writer.take.frames_done
     snapshots = Snapshots()
+    remark = ""
     try:
+        remark = _make_plates(world, writer, show)
         while not writer.done:
             start, block, catching_up = time.monotonic(), writer.next_block, writer.catching_up
             cameras, after = shot.cameras.block(block), shot.cameras.after(block)
@@ -127,7 +131,8 @@ def _generate(session: Session, shot: Shot, writer: TakeWriter, show: Show) -> N
             rate = (done - already) / (time.monotonic() - began)
             left = f"{rate:.1f} a second, {(total - done) / rate:.0f} s left"
             show(f"{writer.folder.name}: {done} of {total} frames, {left}")
-        writer.finish(_make_movie)
+            remark = remark or _make_plates(world, writer, show)
+        writer.finish(_make_movie, remark)
     except KeyboardInterrupt:
         writer.cancel()
         raise
@@ -145,6 +150,19 @@ def _generate(session: Session, shot: Shot, writer: TakeWriter, show: Show) -> N
         )
         writer.fail(message)
         raise ShotError(message) from error
+
+
+def _make_plates(world: World, writer: TakeWriter, show: Show) -> str:
+    """Make the plates that the take's frames lack so far, where it is to have any; why there are none, if so."""
+    take, settings = writer.take, writer.take.shot.plate
+    if settings is None or not missing_plates(writer.folder, take, settings):
+        return ""
+    try:
+        for done in make_plates(writer.folder, take, settings, developer(world)):
+            show(f"{writer.folder.name}: {done} plates")
+    except (PlateError, PlateWriteError, FileFormatError) as error:
+        return f"Not all plates are there: {error}"
+    return ""
 
 
 def _make_movie(frames: Sequence[Path], fps: float) -> bytes:

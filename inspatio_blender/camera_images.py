@@ -35,8 +35,7 @@ def view_steps(
     frames = shot.frames()
     if not frames:
         raise UserError(EMPTY_RANGE)
-    scale = int(shot.reference_scale)
-    size = size[0] * scale, size[1] * scale
+    size = shot.reference_size(size)
     chosen = shot.reference_cameras() or [shot.camera or scene.camera]
     if shot.is_camera_movie():
         kind, moments = "moving", [(float(frame), chosen[0]) for frame in frames[:: shot.reference_step]]

@@ -87,13 +87,11 @@ def plan(scene: bpy.types.Scene, size: tuple[int, int], folder: Path) -> Plan:
         if missing:
             raise CaptureError(_missing(path, missing))
     kind = "moving" if shot.footage_frames == "RANGE" and len(covered) > 1 else "still"
-    scale = int(shot.reference_scale)
     camera = (shot.reference_cameras() or [shot.camera])[0]
     return Plan(
         kind,
         [(float(frame), camera) for frame in covered],
-        size[0] * scale,
-        size[1] * scale,
+        *shot.reference_size(size),
         folder,
         shot.reference_geometry,
         clip,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..backend.protocol.files import Shot
+from ..backend.protocol.files import PlateSettings, Shot
 from .live.flight import Recording
 from .live.orders import Source
 
@@ -72,6 +72,15 @@ class Queued(Job):
     folder: Path
     take: int
     after: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Develop(Job):
+    """The plates that the take in `folder` lacks; `references` are the folders its reference may lie in."""
+
+    folder: Path
+    references: tuple[Path, ...]
+    settings: PlateSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,6 +200,13 @@ class BlockDone(Event):
     frames_done: int
     seconds: float
     peak_mb: float
+
+
+@dataclass(frozen=True)
+class PlatesDone(Event):
+    """So many plates of a take are on disk."""
+
+    done: int
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
 """Takes, made by the worker: generated, continued, or kept from a preview. Knows nothing of Blender.
 
 Generating starts the backend if need be, hands over the reference, checks coverage, and then goes block by
-block: cameras out, frames in, frames to disk, `BlockDone`; at last the frames' files go out and come back as a movie.
-Continuing does the same from the state after the last finished block. An item of a queue is one or the other.
+block: cameras out, frames in, frames to disk, `BlockDone`, and where the shot asks for plates, those of its frames; at
+last the frames' files go out and come back as a movie. Continuing does the same from the state after the last finished
+block. A block counts before its plates are there: a take that stops in between is continued to have them. An item of a
+queue is one or the other.
 """
 
 from __future__ import annotations
@@ -13,8 +15,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ..backend.protocol.cameras import Cameras
 from ..backend.protocol.disk import FileFormatError
-from ..backend.protocol.files import MOVIE_FILE, REFERENCE_FILE, Shot, read_take
+from ..backend.protocol.files import MOVIE_FILE, REFERENCE_FILE, PlateSettings, Shot, read_take
+from ..backend.protocol.plates import PlateWriteError, make_plates, missing_plates
 from ..backend.protocol.references import reference_digest
 from ..backend.protocol.takes import ContinueError, TakeWriteError, TakeWriter
 from .client import BackendError, Client, ConnectionLost, Interrupted, OpenTake
@@ -22,11 +26,13 @@ from .jobs import (
     BlockDone,
     Continue,
     CoverageLow,
+    Develop,
     Ended,
     Event,
     Generate,
     Job,
     Keep,
+    PlatesDone,
     Queued,
     Stage,
     TakeStarted,
@@ -40,6 +46,7 @@ from .versions import REFERENCE_FOLDER, copy_version
 
 log = logging.getLogger(__name__)
 
+DEVELOPING = "Developing plates"
 LOW_COVERAGE = 0.05
 """A frame of which the reference reaches less than this share is worth a warning."""
 
@@ -68,7 +75,7 @@ class Making:
         writer = TakeWriter.create(
             job.folder, shot, digest, opened.preset_digest, opened.backend_version, opened.device
         )
-        return self._blocks(job, client, opened, writer)
+        return self._blocks(job, client, opened, writer, digest)
 
     def go_on(self, job: Continue) -> Ended:
         """The rest of a take that stopped."""
@@ -84,7 +91,21 @@ class Making:
             raise
         if snapshot is not None:
             client.put_snapshot(opened.id, snapshot)
-        return self._blocks(job, client, opened, writer)
+        return self._blocks(job, client, opened, writer, digest)
+
+    def develop(self, job: Develop) -> Ended:
+        """The plates that a take lacks."""
+        take = read_take(job.folder)
+        if not missing_plates(job.folder, take, job.settings):
+            return Ended(job.id, "finished", f"{job.folder.name} has all its plates.")
+        reference = _matching_reference(job, take.reference_digest)
+        client = self._link.connect(job)
+        digest = self._link.hand_over(job, client, reference)
+        self._link.say(job, DEVELOPING)
+        for done in make_plates(job.folder, take, job.settings, _developer(client, digest)):
+            self._tell(PlatesDone(job.id, done))
+            check(job)
+        return Ended(job.id, "finished")
 
     def queued(self, job: Queued) -> Ended:
         """The take of an item of a queue: begun, or gone on with wherever it stopped, also when Blender was killed."""
@@ -129,8 +150,13 @@ class Making:
             for block, paths in enumerate(write_blocks(kept, source.store, writer, snapshot)):
                 self._tell(BlockDone(job.id, block, tuple(paths), writer.take.frames_done, 0.0, 0.0))
                 check(job)
+            remark = ""
+            if shot.plate is not None:
+                client = self._link.connect(job)
+                self._link.hand_over(job, client, job.reference)
+                remark = self._make_plates(job, client, writer, origin.reference_digest)
             if writer.done:
-                self._make_movie(job, writer, lambda: self._link.connect(job))
+                self._make_movie(job, writer, lambda: self._link.connect(job), remark)
             else:
                 writer.cancel(f"{kept.count} of {len(shot.cameras)} frames were kept from a preview.")
 
@@ -140,20 +166,21 @@ class Making:
         return ended
 
     def _blocks(
-        self, job: Generate | Continue, client: Client, opened: OpenTake, writer: TakeWriter
+        self, job: Generate | Continue, client: Client, opened: OpenTake, writer: TakeWriter, digest: str
     ) -> Ended:
-        """Generate and write every block that is missing, as far as they are wanted."""
+        """Generate and write every block that is missing, and every plate, as far as they are wanted."""
         take, since = writer.take, job.began
         wanted = take.blocks_total if job.blocks is None else min(job.blocks, take.blocks_total)
 
         def write() -> None:
             nonlocal since
+            remark = self._make_plates(job, client, writer, digest)
             while writer.next_block < wanted:
                 check(job)
                 block, catching_up = writer.next_block, writer.catching_up
                 if catching_up:
                     self._link.say(job, f"Catching up, block {block + 1} of {take.blocks_done}")
-                elif block == take.blocks_done and block:
+                elif block and (block == take.blocks_done or take.shot.plate is not None):
                     self._link.say(job, "Generating")
                 cameras = take.shot.cameras
                 following = cameras.after(block) if block + 1 < wanted else None
@@ -173,8 +200,9 @@ class Making:
                 self._tell(
                     BlockDone(job.id, block, tuple(paths), writer.take.frames_done, seconds, result.peak_mb)
                 )
+                remark = remark or self._make_plates(job, client, writer, digest)
             if writer.done:
-                self._make_movie(job, writer, lambda: client)
+                self._make_movie(job, writer, lambda: client, remark)
             else:
                 writer.cancel(f"{writer.take.frames_done} of {len(take.shot.cameras)} frames were asked for.")
 
@@ -201,7 +229,28 @@ class Making:
             return Ended(job.id, "failed", str(error))
         return Ended(job.id, "finished", writer.take.message)
 
-    def _make_movie(self, job: Job, writer: TakeWriter, client: Callable[[], Client]) -> None:
+    def _make_plates(self, job: Job, client: Client, writer: TakeWriter, digest: str) -> str:
+        """Make the plates that the take's frames lack so far, where it is to have any; why there are none, if so.
+
+        The frames are what counts: whatever goes wrong with the plates, they go on.
+        """
+        take, settings = writer.take, writer.take.shot.plate
+        if settings is None or not missing_plates(writer.folder, take, settings):
+            return ""
+        self._link.say(job, DEVELOPING)
+        try:
+            for _ in make_plates(writer.folder, take, settings, _developer(client, digest)):
+                check(job)
+        except (Interrupted, ConnectionLost):
+            raise
+        except (BackendError, PlateWriteError, FileFormatError) as error:
+            log.warning("%s has no plates: %s", writer.folder, error)
+            return f"Not all plates are there: {error}"
+        return ""
+
+    def _make_movie(
+        self, job: Job, writer: TakeWriter, client: Callable[[], Client], remark: str = ""
+    ) -> None:
         """End a take that has all its frames."""
 
         def make(frames: Sequence[Path], fps: float) -> bytes:
@@ -211,7 +260,19 @@ class Making:
                 raise JobError("the backend went away") from error
 
         self._tell(Stage(job.id, f"Making {MOVIE_FILE}"))
-        writer.finish(make)
+        writer.finish(make, remark)
+
+
+def _developer(
+    client: Client, digest: str
+) -> Callable[[Cameras, Sequence[bytes], PlateSettings], Sequence[bytes]]:
+    """Makes plates by the backend, which holds the reference with this digest."""
+
+    def develop(cameras: Cameras, frames: Sequence[bytes], settings: PlateSettings) -> Sequence[bytes]:
+        size = settings.width, settings.height
+        return client.plates(digest, cameras, frames, *size, settings.strength).files
+
+    return develop
 
 
 def _brought_along(job: Generate | Keep) -> str:
@@ -237,7 +298,7 @@ def _low_coverage(client: Client, digest: str, shot: Shot) -> dict[float, float]
     return {frame: share for frame, share in zip(some.frames, shares, strict=True) if share < LOW_COVERAGE}
 
 
-def _matching_reference(job: Continue, digest: str) -> Path:
+def _matching_reference(job: Continue | Develop, digest: str) -> Path:
     """The folder that holds exactly the reference that a take was made from, wherever it lies now."""
     present = [folder for folder in job.references if (folder / REFERENCE_FILE).is_file()]
     for folder in present:

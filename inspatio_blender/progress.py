@@ -103,6 +103,16 @@ class Progress:
         elif isinstance(event, jobs.Ended) and self.active and self.state != "asking":
             self.end(event.state, event.message)
 
+    @property
+    def summary(self) -> str:
+        """What came of it, in a few words."""
+        return f"Take {self.number}: {self.frames_done} frames"
+
+    @property
+    def outcome(self) -> str:
+        """The same as a sentence."""
+        return f"Generated {self.frames_done} frames in {self.folder}"
+
     def files(self) -> list[Path]:
         """The frames that are on disk, in order."""
         if self.folder is None or self.shot is None:
@@ -122,6 +132,46 @@ class Progress:
             left = (self.frames_total - self.frames_done) / self.fps
             return f"{text}, {self.fps:.1f} fps, {duration(left)} left"
         return f"{text}, {self.stage.lower()}"
+
+
+class Developing(Progress):
+    """The plates of a take that is there, counted as its frames are."""
+
+    def __init__(
+        self, scene: bpy.types.Scene, name: str, frames: int, setup: jobs.Setup, number: int
+    ) -> None:
+        super().__init__(scene, name, frames, setup, None)
+        self.number = number
+
+    def handle(self, event: jobs.Event) -> None:
+        """Take in an event of the plates' job."""
+        if not isinstance(event, jobs.PlatesDone):
+            super().handle(event)
+            return
+        if not self._generating_since:
+            self._generating_since, self._frames_before = time.monotonic(), event.done
+        self.frames_done = event.done
+
+    @property
+    def summary(self) -> str:
+        return f"Take {self.number}: {self.frames_total} plates"
+
+    @property
+    def outcome(self) -> str:
+        return f"Take {self.number} has {self.frames_total} plates"
+
+    def line(self) -> str:
+        """The state in one line."""
+        if self.state != "working":
+            return self.message or self.summary
+        if not self.frames_done:
+            return self.stage
+        text = f"{self.frames_done} of {self.frames_total} plates"
+        return (
+            f"{text}, {duration((self.frames_total - self.frames_done) / self.fps)} left"
+            if self.fps
+            else text
+        )
 
 
 def duration(seconds: float) -> str:

@@ -70,8 +70,7 @@ def plan(scene: bpy.types.Scene, size: tuple[int, int], folder: Path, part: Part
         if shot.reference_at == "CURRENT":
             at = scene.frame_current + scene.frame_subframe
         kind, moments = "stills" if len(chosen) > 1 else "still", [(float(at), camera) for camera in chosen]
-    scale = int(shot.reference_scale)
-    return Plan(kind, moments, size[0] * scale, size[1] * scale, folder, shot.reference_geometry)
+    return Plan(kind, moments, *shot.reference_size(size), folder, shot.reference_geometry)
 
 
 def capture_steps(

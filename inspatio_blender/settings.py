@@ -16,7 +16,7 @@ from bpy.props import (
     StringProperty,
 )
 
-from . import showing
+from . import cameras, showing
 from .live import look
 
 
@@ -156,6 +156,23 @@ class InSpatioShot(bpy.types.PropertyGroup):
         options=set(),
     )
 
+    plate: BoolProperty(
+        name="Plate",
+        description="Develop the frames to the resolution that the scene renders: where the reference reaches with its "
+        "own detail, elsewhere enlarged. The frames themselves are kept",
+        default=False,
+        options=set(),
+    )
+    plate_strength: FloatProperty(
+        name="Strength",
+        description="How much of the reference's detail plates show. 0: frames are enlarged only",
+        default=1.0,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+        options=set(),
+    )
+
     remember: BoolProperty(
         name="Remember",
         description="Show again what was generated where no view of the reference reaches, when the camera "
@@ -263,6 +280,7 @@ class InSpatioShot(bpy.types.PropertyGroup):
         items=[
             ("1", "1×", "As large as the generated frame"),
             ("2", "2×", "Twice as wide and high: finer detail, four times the pixels to render"),
+            ("PLATE", "Plate", "As large as the scene renders: all the detail that plates can show"),
         ],
         default="1",
         options=set(),
@@ -429,6 +447,18 @@ class InSpatioShot(bpy.types.PropertyGroup):
         if self.use_scene_range:
             return scene.frame_start, scene.frame_end
         return self.frame_start, self.frame_end
+
+    def plate_size(self) -> tuple[int, int]:
+        """Width and height of plates: what the scene renders."""
+        frame = cameras.render_frame(self.id_data)
+        return frame.width, frame.height
+
+    def reference_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Width and height of a reference for frames of this size."""
+        if self.reference_scale == "PLATE":
+            return self.plate_size()
+        scale = int(self.reference_scale)
+        return size[0] * scale, size[1] * scale
 
     def is_camera_movie(self) -> bool:
         """Whether the reference is the movie behind one camera, a view a frame, rather than pictures of one moment."""

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import bpy
 
+from ..backend import protocol
 from ..backend.protocol.cameras import Cameras
-from ..backend.protocol.files import MAX_STILLS, Shot
+from ..backend.protocol.files import MAX_STILLS, PlateSettings, Shot
 from . import cameras, jobs, listing, settings, takes
 from .film import Part, own_part
 from .times import folded
@@ -27,6 +28,14 @@ def frame_size(scene: bpy.types.Scene) -> tuple[int, int]:
     """Width and height of the shot's frames."""
     preset = settings.PRESETS[scene.inspatio.preset]
     return cameras.generated_size(cameras.render_frame(scene).aspect, preset.width, preset.height)
+
+
+def plate_settings(scene: bpy.types.Scene) -> PlateSettings:
+    """What the scene develops frames to. Raises UserError where it renders more pixels than a plate may have."""
+    width, height = scene.inspatio.plate_size()
+    if max(width, height) > protocol.MAX_SIDE or width * height > protocol.MAX_PLATE_PIXELS:
+        raise UserError(f"The scene renders {width} × {height} pixels: that is too large for plates")
+    return PlateSettings(width, height, round(scene.inspatio.plate_strength, 4))
 
 
 def shape(scene: bpy.types.Scene) -> jobs.Shape | None:
@@ -52,6 +61,8 @@ def check_shot(scene: bpy.types.Scene, part: Part | None = None) -> Path:
     part = part or own_part(scene)
     if not part.frames:
         raise UserError(EMPTY_RANGE)
+    if scene.inspatio.plate:
+        plate_settings(scene)
     reference = takes.reference_version(scene, part.name)
     if reference is None:
         raise UserError("There is no reference yet: capture or recover one first")
@@ -106,6 +117,7 @@ def shot_of(scene: bpy.types.Scene, sampled: Cameras, name: str = "") -> Shot:
         quality=shot.quality if preset.draft else "final",
         fps=scene.render.fps / scene.render.fps_base,
         remember=shot.remember and _has_geometry(scene, name),
+        plate=plate_settings(scene) if shot.plate else None,
     )
 
 

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable
 
 from ..backend.protocol.disk import FileFormatError
+from ..backend.protocol.plates import PlateWriteError
 from ..backend.protocol.takes import ContinueError, TakeWriteError
 from .client import BackendError, Client, Interrupted
 from .jobs import (
@@ -23,6 +24,7 @@ from .jobs import (
     CheckCoverage,
     Continue,
     Covered,
+    Develop,
     Ended,
     Event,
     Generate,
@@ -160,6 +162,8 @@ class Worker:
                 return self._making.go_on(job)
             if isinstance(job, Queued):
                 return self._making.queued(job)
+            if isinstance(job, Develop):
+                return self._making.develop(job)
             if isinstance(job, Keep):
                 return self._making.keep(job, self._stream)
             if isinstance(job, Preview):
@@ -181,6 +185,7 @@ class Worker:
             ContinueError,
             FileFormatError,
             TakeWriteError,
+            PlateWriteError,
             JobError,
             NothingToKeep,
         ) as error:

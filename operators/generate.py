@@ -28,7 +28,7 @@ def report_end(operator, progress):
         return {"CANCELLED"}
     if progress.message:
         operator.report({"WARNING"}, progress.message)
-    operator.report({"INFO"}, f"Generated {progress.frames_done} frames in {progress.folder}")
+    operator.report({"INFO"}, progress.outcome)
     return {"FINISHED"}
 
 

@@ -101,6 +101,35 @@ class INSPATIO_OT_continue_take(_OnTake, bpy.types.Operator):
         return {"FINISHED"}
 
 
+class INSPATIO_OT_make_plates(_OnTake, bpy.types.Operator):
+    """Develop the frames of the take to the resolution that the scene renders, in the strength that is set"""
+
+    bl_idname = "inspatio.make_plates"
+    bl_label = "Make Plates"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, _context):
+        if driver.get().busy:
+            cls.poll_message_set("A take is being generated")
+            return False
+        return True
+
+    def execute(self, context):
+        take = self.take(context)
+        if take is None:
+            return {"CANCELLED"}
+        try:
+            progress = driver.get().make_plates(context.scene, take)
+        except UserError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        if bpy.app.background:
+            return report_end(self, progress)
+        driver.redraw()
+        return {"FINISHED"}
+
+
 class INSPATIO_OT_delete_take(_OnTake, bpy.types.Operator):
     """Delete the take and its frames from disk. This cannot be undone"""
 
@@ -136,6 +165,7 @@ CLASSES = (
     INSPATIO_OT_show_take,
     INSPATIO_OT_open_take_folder,
     INSPATIO_OT_continue_take,
+    INSPATIO_OT_make_plates,
     INSPATIO_OT_delete_take,
 )
 

@@ -96,7 +96,7 @@ class INSPATIO_PT_shot(Tab, bpy.types.Panel):
             if progress is None or progress.scene != scene:
                 return
             if progress.state == "finished":
-                layout.label(text=f"Take {progress.number}: {progress.frames_done} frames", icon="CHECKMARK")
+                layout.label(text=progress.summary, icon="CHECKMARK")
                 self._where(context, layout)
             if progress.message:
                 sentence(layout, progress.message, context.region.width)
@@ -138,6 +138,25 @@ class INSPATIO_PT_shot(Tab, bpy.types.Panel):
         box.operator("inspatio.mend_colour", icon="COLOR")
 
 
+class INSPATIO_PT_plate(Tab, bpy.types.Panel):
+    bl_label = "Plate"
+    bl_parent_id = "INSPATIO_PT_shot"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw_header(self, context):
+        self.layout.prop(context.scene.inspatio, "plate", text="")
+
+    def draw(self, context):
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        shot = context.scene.inspatio
+        layout.active = shot.plate
+        layout.prop(shot, "plate_strength")
+        width, height = shot.plate_size()
+        layout.label(text=f"{width} × {height} pixels", icon="BLANK1")
+
+
 class INSPATIO_PT_show(Tab, bpy.types.Panel):
     bl_label = "Show"
     bl_parent_id = "INSPATIO_PT_shot"
@@ -157,9 +176,11 @@ class INSPATIO_PT_show(Tab, bpy.types.Panel):
 
 def register():
     bpy.utils.register_class(INSPATIO_PT_shot)
+    bpy.utils.register_class(INSPATIO_PT_plate)
     bpy.utils.register_class(INSPATIO_PT_show)
 
 
 def unregister():
     bpy.utils.unregister_class(INSPATIO_PT_show)
+    bpy.utils.unregister_class(INSPATIO_PT_plate)
     bpy.utils.unregister_class(INSPATIO_PT_shot)

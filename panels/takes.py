@@ -44,6 +44,8 @@ class INSPATIO_PT_takes(Tab, bpy.types.Panel):
             row.operator("inspatio.continue_take", icon="PLAY")
         row.operator("inspatio.open_take_folder", text="", icon="FILE_FOLDER")
         row.operator("inspatio.delete_take", text="", icon="TRASH")
+        if take.frames_done:
+            layout.operator("inspatio.make_plates", icon="RENDER_RESULT")
 
 
 def register():

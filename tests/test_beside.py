@@ -15,8 +15,7 @@ from backend.model.sampler import Cancelled
 from backend.plan import Plan
 from backend.presets import LoadedPreset
 from backend.protocol.cameras import Cameras
-from backend.service import camera_block
-from backend.session import Session
+from backend.session import Session, camera_block
 from backend.world import World, load_world
 
 WIDTH, HEIGHT, BLOCKS = 64, 48, 4

@@ -77,6 +77,14 @@ def test_a_part_of_the_frame_is_that_part(newest_blender, tmp_path, painting_pyt
     )
 
 
+def test_a_plate_is_rendered_as_it_is(newest_blender, tmp_path, painting_python):
+    found = newest_blender.run("engine.py", "plates", tmp_path, INSPATIO_PYTHON=str(painting_python))
+    plate, plain = (read(Path(found["out"]) / f"{name}.png")["RGB"] for name in ("plate", "plain"))
+    assert plate.shape == plain.shape == (288, 512, 3)
+    assert np.array_equal(plate, read(Path(found["take"]) / "plate" / "0004.png")["RGB"])
+    assert not np.array_equal(plate, plain)
+
+
 def read(path: Path) -> dict[str, np.ndarray]:
     """The channels of every part of a picture as they are stored; those of a colour together."""
     picture = OpenImageIO.ImageInput.open(str(path))

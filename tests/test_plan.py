@@ -26,8 +26,7 @@ from backend.model.sampler import Cancelled
 from backend.plan import PLANS, STAYS, USES, Asked, Choice, Plan, choose, with_margin
 from backend.presets import LoadedPreset
 from backend.residency import Networks, Residency
-from backend.service import camera_block
-from backend.session import Session, SessionError, check_size
+from backend.session import Session, SessionError, camera_block, check_size
 from backend.world import World, load_world
 
 WIDTH, HEIGHT = 32, 16

@@ -19,8 +19,7 @@ from backend.pictures import encode_png
 from backend.plate import PlateError, at_plate_size, develop, enlarged
 from backend.protocol.cameras import Cameras
 from backend.protocol.envelope import Blob, pack, unpack
-from backend.service import camera_block
-from backend.session import CameraBlock
+from backend.session import CameraBlock, camera_block
 from backend.world import World
 
 SMALL, LARGE = (64, 48), (320, 240)

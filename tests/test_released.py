@@ -21,8 +21,7 @@ from backend.model.accelerate import Accelerator
 from backend.presets import LoadedPreset, PresetError, Presets
 from backend.presets.released import NEUTRAL_PROMPT, RELEASED, keep_neutral_prompt
 from backend.protocol.sources import TAEHV, VAE, WAN
-from backend.service import camera_block
-from backend.session import Session, SessionError
+from backend.session import Session, SessionError, camera_block
 from backend.world import World, load_world
 
 WIDTH, HEIGHT = 32, 16

@@ -24,8 +24,7 @@ from backend.presets import LoadedPreset
 from backend.protocol.cameras import Cameras
 from backend.protocol.files import read_take
 from backend.remember import BUDGET, Memory, recall, remember, visible
-from backend.service import camera_block
-from backend.session import Session, SessionError
+from backend.session import Session, SessionError, camera_block
 from backend.shots import ShotError, generate_shot
 from backend.world import World, load_world
 

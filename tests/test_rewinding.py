@@ -24,8 +24,7 @@ from backend.model.sampler import Cancelled
 from backend.plan import Plan
 from backend.presets import LoadedPreset
 from backend.rewinding import Past, Room
-from backend.service import camera_block
-from backend.session import Session
+from backend.session import Session, camera_block
 from backend.state import State
 from backend.world import World, load_world
 from tests.build import ROOT

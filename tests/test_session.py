@@ -21,8 +21,7 @@ from backend.coverage import coverage_of
 from backend.model.sampler import Cancelled
 from backend.presets import LoadedPreset, PresetError, Presets
 from backend.protocol.cameras import Cameras
-from backend.service import camera_block
-from backend.session import Block, CameraBlock, Session, SessionError
+from backend.session import Block, CameraBlock, Session, SessionError, camera_block
 from backend.world import World, load_world
 
 WIDTH, HEIGHT = 64, 48

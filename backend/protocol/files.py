@@ -24,6 +24,7 @@ SHOT_FILE = "shot.json"
 TAKE_FILE = "take.json"
 MOVIE_FILE = "shot.mp4"
 PLATE_FOLDER = "plate"
+PLATE_FILE = "plate.json"
 """Folder within a take's that holds its plates, which have the names of their frames."""
 KINDS = ("still", "stills", "moving")
 QUALITIES = ("draft", "final")

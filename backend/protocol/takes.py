@@ -237,13 +237,13 @@ class TakeWriter:
             raise self._write_error(error) from error
         return blocks.block_at(missing[0]) if missing else None
 
-    def finish(self, make_movie: MakeMovie | None = None) -> None:
-        """Write the movie and say that every frame is there. Raises TakeWriteError.
+    def finish(self, make_movie: MakeMovie | None = None, remark: str = "") -> None:
+        """Write the movie and say that every frame is there, and what else there is to say. Raises TakeWriteError.
 
         The frames are what counts: whatever goes wrong with the movie, the take is finished, and its message says
         why there is none. The movie comes before take.json, so that one killed in between is continued to have it.
         """
-        message = ""
+        message = remark
         if make_movie is not None:
             try:
                 movie = make_movie(self.frame_paths, self.take.shot.fps)
@@ -251,7 +251,8 @@ class TakeWriter:
             except Exception as error:
                 log.info("%s has no movie", self.folder, exc_info=True)
                 reason = _reason(error) if isinstance(error, OSError) else str(error) or type(error).__name__
-                message = f"All frames are there, but {MOVIE_FILE} is not: {reason[:1000].rstrip('.')}."
+                without = f"All frames are there, but {MOVIE_FILE} is not: {reason[:1000].rstrip('.')}."
+                message = f"{remark} {without}".strip()
         self._end("finished", message)
         state_file(self.folder, self.take.state_after).unlink(missing_ok=True)
 

@@ -257,6 +257,19 @@ def film(folder):
     assert len(list(Path(folder, "out").glob("*.png"))) == 24
 
 
+@case
+def plates(folder):
+    """With plates on the picture is the plate, at the size that is rendered."""
+    scene = prepared(folder, frames=9)
+    scene.render.resolution_percentage = 200
+    scene.inspatio.plate, scene.inspatio.plate_strength = True, 0.8
+    still(scene, 4, "plate.png")
+    scene.inspatio.plate = False
+    still(scene, 4, "plain.png")
+    assert blocks(folder) == [1], "both are of the same take"
+    return {"take": str(Path(folder) / "inspatio/Scene/take_001"), "out": os.path.join(folder, "out")}
+
+
 FORMATS = {
     "png8": ("IMAGE", "PNG", "8"),
     "png16": ("IMAGE", "PNG", "16"),

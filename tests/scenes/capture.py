@@ -126,12 +126,16 @@ class Studio:
             10,
         )
 
+    def colour(self, camera: bpy.types.Object, frame: float) -> np.ndarray:
+        """The picture alone, (H, W, 3) uint8."""
+        self.scene.camera = camera
+        self.scene.frame_set(math.floor(frame), subframe=frame - math.floor(frame))
+        return self._picture()
+
     def render(self, camera: bpy.types.Object, frame: float) -> View:
         scene, cycles = self.scene, self.scene.cycles
-        scene.camera = camera
-        scene.frame_set(math.floor(frame), subframe=frame - math.floor(frame))
+        colour = self.colour(camera, frame)
         width, height = scene.render.resolution_x, scene.render.resolution_y
-        colour = self._picture()
         cycles.samples, cycles.use_denoising, cycles.filter_width = 1, False, 0.01
         cycles.pixel_filter_type = "GAUSSIAN"
         try:

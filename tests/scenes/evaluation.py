@@ -43,7 +43,7 @@ def render_large(path: Path, make: Maker, samples: int, height: int, length: int
     seen = frames if shot.dynamic else frames[:1]
     views = [studio.render(reference, frame) for frame in seen]
     shown = np.linspace(0, length - 1, targets + 1).round().astype(int)[1:]
-    truth = np.stack([studio.render(camera, frames[index]).colour for index in shown])
+    truth = np.stack([studio.colour(camera, frames[index]) for index in shown])
     cameras = []
     for frame in frames:
         scene.frame_set(int(frame))
