@@ -22,8 +22,8 @@ def test_render_in_whatever_version(newest_blender, tmp_path, painting_python, c
     )
 
 
-def test_an_animation_is_its_take_code_by_code(blender, tmp_path, painting_python):
-    found = blender.run("engine.py", "animation", tmp_path, INSPATIO_PYTHON=str(painting_python))
+def test_an_animation_is_its_take_code_by_code(newest_blender, tmp_path, painting_python):
+    found = newest_blender.run("engine.py", "animation", tmp_path, INSPATIO_PYTHON=str(painting_python))
     frames = sorted(Path(found["take"]).glob("*.png"))
     written = sorted(Path(found["out"]).glob("*.png"))
     assert [file.name for file in written] == [file.name for file in frames] and len(frames) == 33
