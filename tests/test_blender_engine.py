@@ -53,7 +53,7 @@ def test_every_format_holds_the_codes(blender, tmp_path, painting_python):
     depth = layers["ViewLayer.Depth.Z"]
     assert set(np.unique(mask)) <= {0, 1} and 0 < mask.mean() < 0.5
     assert coverage.min() >= 0 and coverage.max() <= 1
-    assert coverage[mask == 1].max() < 0.1 < coverage.mean()
+    assert coverage[mask == 1].mean() < 0.2 < 0.8 < coverage[mask == 0].mean(), "but for cracks a pixel wide"
     assert np.isclose(depth[mask == 1], 1e10).all() and 2 < np.median(depth[mask == 0]) < 20
     with av.open(str(out / "movie.mp4")) as movie:
         pictures = [picture.to_ndarray(format="rgb24") for picture in movie.decode(video=0)]
