@@ -19,7 +19,6 @@ class INSPATIO_PT_render(bpy.types.Panel):
     bl_space_type = "PROPERTIES"
     bl_region_type = "WINDOW"
     bl_context = "render"
-    bl_order = -1
 
     @classmethod
     def poll(cls, context):
