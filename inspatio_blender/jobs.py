@@ -41,6 +41,7 @@ class Generate(Job):
     """A new take of `shot` below `folder`, from the reference in the folder `reference`.
 
     check_coverage: tell where the reference hardly reaches. ask: end then, so that the user may think again.
+    until: scene frame whose block is the last to be generated; the take can be continued then. None: all of it.
     """
 
     shot: Shot
@@ -48,17 +49,19 @@ class Generate(Job):
     reference: Path
     check_coverage: bool = True
     ask: bool = True
-    blocks: int | None = None
-    """How many blocks of the take are wanted; None: all. It stops after these, and can be continued."""
+    until: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Continue(Job):
-    """Go on with the stopped take in `folder`; `references` are the folders its reference may lie in."""
+    """Go on with the stopped take in `folder`; `references` are the folders its reference may lie in.
+
+    until: as of `Generate`.
+    """
 
     folder: Path
     references: tuple[Path, ...]
-    blocks: int | None = None
+    until: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

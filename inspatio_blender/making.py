@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ..backend.protocol.blocks import block_count
 from ..backend.protocol.cameras import Cameras
 from ..backend.protocol.disk import FileFormatError
 from ..backend.protocol.files import MOVIE_FILE, REFERENCE_FILE, PlateSettings, Shot, read_take
@@ -60,6 +61,7 @@ class Making:
 
     def generate(self, job: Generate) -> Ended:
         """A new take."""
+        end = _blocks_asked(job, job.shot)
         client = self._link.connect(job)
         digest = self._link.hand_over(job, client, job.reference)
         shot = job.shot
@@ -75,11 +77,12 @@ class Making:
         writer = TakeWriter.create(
             job.folder, shot, digest, opened.preset_digest, opened.backend_version, opened.device
         )
-        return self._blocks(job, client, opened, writer, digest)
+        return self._blocks(job, client, opened, writer, digest, end)
 
     def go_on(self, job: Continue) -> Ended:
         """The rest of a take that stopped."""
         take = read_take(job.folder)
+        end = _blocks_asked(job, take.shot)
         reference = _matching_reference(job, take.reference_digest)
         client = self._link.connect(job)
         digest = self._link.hand_over(job, client, reference)
@@ -91,7 +94,7 @@ class Making:
             raise
         if snapshot is not None:
             client.put_snapshot(opened.id, snapshot)
-        return self._blocks(job, client, opened, writer, digest)
+        return self._blocks(job, client, opened, writer, digest, end)
 
     def develop(self, job: Develop) -> Ended:
         """The plates that a take lacks."""
@@ -166,16 +169,15 @@ class Making:
         return ended
 
     def _blocks(
-        self, job: Generate | Continue, client: Client, opened: OpenTake, writer: TakeWriter, digest: str
+        self, job: Job, client: Client, opened: OpenTake, writer: TakeWriter, digest: str, end: int
     ) -> Ended:
-        """Generate and write every block that is missing, and every plate, as far as they are wanted."""
+        """Generate and write the blocks before number `end` that are missing, and every plate."""
         take, since = writer.take, job.began
-        wanted = take.blocks_total if job.blocks is None else min(job.blocks, take.blocks_total)
 
         def write() -> None:
             nonlocal since
             remark = self._make_plates(job, client, writer, digest)
-            while writer.next_block < wanted:
+            while writer.next_block < end:
                 check(job)
                 block, catching_up = writer.next_block, writer.catching_up
                 if catching_up:
@@ -183,12 +185,14 @@ class Making:
                 elif block and (block == take.blocks_done or take.shot.plate is not None):
                     self._link.say(job, "Generating")
                 cameras = take.shot.cameras
-                following = cameras.after(block) if block + 1 < wanted else None
+                following = cameras.after(block) if block + 1 < end else None
                 result = client.generate(opened.id, block, cameras.block(block), following)
-                seconds = time.monotonic() - since
+                seconds, snapshot = time.monotonic() - since, result.snapshot
+                if snapshot is None and block + 1 == end < take.blocks_total:
+                    snapshot = client.snapshot(opened.id)  # It is what the take is continued from.
                 paths = writer.write_block(
                     result.frames,
-                    result.snapshot,
+                    snapshot,
                     result.coverage,
                     seconds=seconds,
                     milliseconds=result.milliseconds,
@@ -204,7 +208,7 @@ class Making:
             if writer.done:
                 self._make_movie(job, writer, lambda: client, remark)
             else:
-                writer.cancel(f"{writer.take.frames_done} of {len(take.shot.cameras)} frames were asked for.")
+                writer.pause()
 
         try:
             return self._written(job, writer, write)
@@ -287,6 +291,16 @@ def _brought_along(job: Generate | Keep) -> str:
                 f"The reference cannot be copied to {references}: {error.strerror or error}"
             ) from error
     return f"{REFERENCE_FOLDER}/{version.name}"
+
+
+def _blocks_asked(job: Generate | Continue, shot: Shot) -> int:
+    """How many of the shot's blocks are to be there at the end of the job."""
+    if job.until is None:
+        return block_count(len(shot.cameras))
+    try:
+        return shot.blocks_until(job.until)
+    except ValueError as error:
+        raise JobError(str(error)) from error
 
 
 def _low_coverage(client: Client, digest: str, shot: Shot) -> dict[float, float]:

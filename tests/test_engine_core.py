@@ -13,7 +13,7 @@ from inspatio_addon.backend.protocol.files import Shot
 from inspatio_addon.backend.protocol.takes import TakeWriter
 from inspatio_addon.inspatio_blender.client import RawPlates
 from inspatio_addon.inspatio_blender.engine import passes
-from inspatio_addon.inspatio_blender.engine.matching import Takes, blocks_to
+from inspatio_addon.inspatio_blender.engine.matching import Takes
 from references import lens, pose
 
 FRAMES = 30
@@ -96,10 +96,6 @@ def test_takes_of_pieces_and_broken_ones_are_passed_over(tmp_path: Path) -> None
     for _ in range(2):
         found = takes.find(shot(), "digest", 3)
         assert (found.picture, found.running, found.stopped) == (None, None, None)
-
-
-def test_blocks_are_counted_to_the_frame_that_is_wanted() -> None:
-    assert [blocks_to(frame, shot()) for frame in (1, 9, 10, 21, 22, 30, 99)] == [1, 1, 2, 2, 3, 3, 3]
 
 
 def plates(height: int = 4, width: int = 6) -> RawPlates:

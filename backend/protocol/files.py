@@ -6,6 +6,7 @@ file and the place), `to_json`, and a `read_*` function.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from . import MAX_PLATE_PIXELS, MAX_SIDE
+from . import MAX_PLATE_PIXELS, MAX_SIDE, blocks
 from .cameras import CameraError, Cameras, Matrix, check_intrinsics, check_pose
 from .disk import FileFormatError, process_alive, read_json
 from .fields import Fields
@@ -194,6 +195,17 @@ class Shot:
     remember: bool = False
     plate: PlateSettings | None = None
     """Whether the take's frames are developed, and to what."""
+
+    def blocks_until(self, frame: float) -> int:
+        """How many blocks it takes to have every frame up to scene frame `frame`: as many as there are, at most.
+
+        Raises ValueError where the shot begins after it.
+        """
+        frames = self.cameras.frames
+        count = bisect_right(frames, frame)
+        if not count:
+            raise ValueError(f"{self.name} begins at frame {frames[0]:g}, after frame {frame:g}")
+        return blocks.block_at(count - 1) + 1
 
     def to_json(self) -> dict[str, Any]:
         cameras = self.cameras

@@ -261,6 +261,12 @@ class TakeWriter:
         total = len(self.take.shot.cameras)
         self._end("cancelled", message or f"Cancelled after {self.take.frames_done} of {total} frames.")
 
+    def pause(self) -> None:
+        """Say that the take is as far as was asked: what there is of it is whole, and it can be continued."""
+        take = self.take
+        last, total = take.shot.cameras.frames[take.frames_done - 1], len(take.shot.cameras)
+        self.cancel(f"Generated as far as frame {last:g}, as asked: {take.frames_done} of {total} frames.")
+
     def fail(self, message: str) -> None:
         """Say why the take stopped; it keeps its frames and can be continued."""
         self._end("failed", message)

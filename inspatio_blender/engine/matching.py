@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...backend.protocol.blocks import block_at, block_count
+from ...backend.protocol.blocks import block_at
 from ...backend.protocol.disk import FileFormatError
 from ...backend.protocol.files import TAKE_FILE, Shot, Take, frame_names, read_take
 from ...backend.protocol.takes import take_folders
@@ -83,9 +83,3 @@ def shows(take: Take, shot: Shot, digest: str, index: int) -> bool:
     return all(
         take.shot.cameras.block(block) == shot.cameras.block(block) for block in range(block_at(index) + 1)
     )
-
-
-def blocks_to(last: float, shot: Shot) -> int:
-    """How many blocks of a shot hold its frames up to scene frame `last`."""
-    frames = sum(frame <= last for frame in shot.cameras.frames)
-    return block_count(frames)

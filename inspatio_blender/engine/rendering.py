@@ -33,7 +33,7 @@ from ..progress import Progress
 from ..runtime import Runtime
 from ..shots import UserError
 from . import passes
-from .matching import Found, Takes, blocks_to
+from .matching import Found, Takes
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ class Rendering:
             if found.picture is not None and not (is_last and self._progress is not None):
                 return found.picture
             if self._progress is not None:
-                self._show_progress(engine, blocks_to(last, asked.shot))
+                self._show_progress(engine, asked.shot.blocks_until(last))
                 self._listen(WAIT_S)
             elif found.running is not None:
                 engine.update_stats("", f"Waiting for {found.running.name}")
@@ -137,16 +137,16 @@ class Rendering:
             elif began:
                 raise UserError(f"No take has frame {asked.shot.cameras.frames[index]:g}, though it was made")
             else:
-                self._begin(scene, asked, found, blocks_to(last, asked.shot))
+                self._begin(scene, asked, found, last)
                 began = True
 
-    def _begin(self, scene: bpy.types.Scene, asked: Asked, found: Found, blocks: int) -> None:
+    def _begin(self, scene: bpy.types.Scene, asked: Asked, found: Found, last: int) -> None:
         runtime, setup = self._runtime, self._runtime.setup()
         if runtime.progress is None or not runtime.progress.is_render:
             runtime.check_free()
         job: jobs.Continue | jobs.Generate
         if found.stopped is not None:
-            job = jobs.Continue(setup=setup, folder=found.stopped, references=asked.references, blocks=blocks)
+            job = jobs.Continue(setup=setup, folder=found.stopped, references=asked.references, until=last)
         else:
             job = jobs.Generate(
                 setup=setup,
@@ -154,7 +154,7 @@ class Rendering:
                 folder=asked.folder,
                 reference=asked.reference,
                 check_coverage=False,
-                blocks=blocks,
+                until=last,
             )
         self._progress = _progress(scene, asked, setup, job)
         # The panel's own hears the same events, in the main thread.
