@@ -255,11 +255,15 @@ class Making:
     def _make_movie(
         self, job: Job, writer: TakeWriter, client: Callable[[], Client], remark: str = ""
     ) -> None:
-        """End a take that has all its frames."""
+        """End a take that has all its frames. A backend that goes away over the movie is started again, once."""
 
         def make(frames: Sequence[Path], fps: float) -> bytes:
             try:
                 return client().movie(frames, fps)
+            except ConnectionLost:
+                log.warning("the backend went away over a movie")
+            try:
+                return self._link.connect(job).movie(frames, fps)
             except ConnectionLost as error:  # Its own words advise to continue, but the take is finished.
                 raise JobError("the backend went away") from error
 

@@ -208,8 +208,10 @@ class Runtime:
         self.worker.submit(jobs.Start(setup=setup))
 
     def stop_backend(self) -> None:
-        """End the backend's process, and a take that is being made."""
+        """End the backend's process, and a take that is being made; a queue is paused."""
         self.cancel()
+        if self.queue.is_going:
+            self.queue.pause()  # It may be between two items.
         self.stop_preview()
         self.backend_message = ""
         self.worker.submit(jobs.Stop(setup=self.setup(named=False)))

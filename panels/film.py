@@ -67,9 +67,10 @@ class INSPATIO_PT_film(Tab, bpy.types.Panel):
         layout.template_list("INSPATIO_UL_parts", "", listed, "parts", listed, "active_part", rows=3)
         row = layout.row(align=True)
         row.operator("inspatio.use_part", icon="RADIOBUT_ON").part = ""
-        if not context.scene.inspatio.film_handles and len(listed.parts) < 2:
+        if len(listed.parts) < 2:
             sentence(layout, "Bind cameras to markers, and each becomes a shot", context.region.width, "INFO")
         column = layout.column()
+        column.enabled = len(listed.parts) > 1
         column.use_property_split = True
         column.use_property_decorate = False
         column.prop(context.scene.inspatio, "film_handles")

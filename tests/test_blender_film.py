@@ -10,7 +10,7 @@ from tests.kill_queue import kill_queues
 
 FAULTS = (
     ("paused_skipped_retried", "backend_killed", "undone_meanwhile", "as_it_was_when_added"),
-    ("nothing_helps", "disk_full", "folders_removed"),
+    ("nothing_helps", "cannot_be_continued", "disk_full", "folders_removed", "memory_released"),
     ("drive_answers_late", "clock_set_back", "little_covered", "no_backend"),
 )
 
@@ -33,7 +33,7 @@ def test_killed_over_a_queue(newest_blender, tmp_path, painting_python):
     """Blender, backend and both, once each; `python -m tests.kill_queue` does it twenty times with the real backend."""
     paint = {"INSPATIO_PYTHON": str(painting_python), "INSPATIO_PAINT_SECONDS": "0.15"}
     found = kill_queues(newest_blender, tmp_path, times=3, seed=4, environment=paint)
-    assert found["equal"] == 3, found
+    assert found["hit"] == 3 and found["equal"] == found["times"], found
 
 
 def test_two_queues_on_one_file(newest_blender, tmp_path, painting_python):

@@ -170,6 +170,23 @@ def _ended(bench: Bench, job: jobs.Job) -> tuple[str, str]:
     return ended.state, ended.message
 
 
+def test_a_backend_killed_over_the_movie_is_started_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, killed = Client.movie, []
+
+    def killed_once(client: Client, frames: list[Path], fps: float) -> bytes:
+        if not killed:
+            killed.append(bench.worker.backend.ready.pid)
+            os.kill(killed[0], signal.SIGKILL)
+        return make(client, frames, fps)
+
+    monkeypatch.setattr(Client, "movie", killed_once)
+    assert _ended(bench, bench.generate()) == ("finished", "")
+    assert killed != [bench.worker.backend.ready.pid]
+    bench.check(1)
+
+
 def test_whatever_happens_to_the_movie_the_take_is_finished(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -438,6 +438,13 @@ def test_an_item_that_is_begun_remembers_the_takes_before_it(keepers) -> None:
         TakeWriter.create(folder, shot("One"), "r", "p", "0")
     keeper.change(keeper.beginning(1)).wait()
     assert keeper.content.running.after == 2
+    # Skipped or removed a moment before, it is not begun.
+    add(keeper, "Two")
+    for change in (Content.skipped, Content.removed):
+        keeper.change(lambda content, change=change: change(content.retried(2), 2)).wait()
+        before = keeper.content
+        keeper.change(keeper.beginning(2)).wait()
+        assert keeper.content == before
 
 
 def test_a_file_that_cannot_be_read_is_said_and_left_alone(keepers) -> None:

@@ -300,3 +300,18 @@ def _check_edges(case: dict, without: np.ndarray, with_it: np.ndarray, axis: int
     if high < end - 2:
         assert abs(last + 1 - high) <= 1, (case["name"], axis, last, high)
         assert -1 <= outer - last <= 3, (case["name"], axis, last, outer)
+
+
+def test_film(installed, tmp_path, painting_python):
+    found = run_in_window(
+        installed("window"),
+        "window_film.py",
+        tmp_path,
+        folder=tmp_path,
+        INSPATIO_PYTHON=str(painting_python),
+        INSPATIO_PAINT_SECONDS="0.6",
+    )
+    assert found["paused_s"] < 1.0, found
+    assert found["tick_ms_p99"] < 8.0, found
+    assert len(found["frames"]) == 3, "each shot that was not skipped has one take"
+    assert [item["note"] for item in found["items"]] == [""] * 4

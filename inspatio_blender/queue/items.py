@@ -182,6 +182,10 @@ class Content:
 
     # What happens to what is being made.
 
+    def may_begin(self, item_id: int) -> bool:
+        """Whether an item is still to be made: it may have been skipped or removed a moment ago."""
+        return any(item.id == item_id and item.state in ("waiting", "running") for item in self.items)
+
     def begun(self, item_id: int, newest_take: int) -> Content:
         """With an item being made. newest_take: number of the newest take that its shot has, 0 without any."""
         item = self.find(item_id)

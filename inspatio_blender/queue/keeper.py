@@ -127,9 +127,14 @@ class Keeper:
         return make
 
     def beginning(self, item_id: int) -> Make:
-        """A change that begins an item: takes of its shot that are newer than those there now will be its own."""
+        """A change that begins an item: takes of its shot that are newer than those there now will be its own.
+
+        One that was skipped or removed meanwhile is left so.
+        """
 
         def make(content: Content) -> Content:
+            if not content.may_begin(item_id):
+                return content
             found = take_folders(self.shot_folder(content.find(item_id).shot))
             return content.begun(item_id, found[-1][0] if found else 0)
 
