@@ -106,12 +106,12 @@ class Bench:
         (folder / "made" / "reference").rename(folder / "reference" / "v001")
         self.worker = Worker()
         self.stages: list[str] = []
-        self._setup = jobs.Setup(str(python), ROOT, folder / "backend.log", autostart=True)
+        self.setup = jobs.Setup(str(python), ROOT, folder / "backend.log", autostart=True)
 
     def generate(self) -> jobs.Job:
         return self.worker.submit(
             jobs.Generate(
-                setup=self._setup,
+                setup=self.setup,
                 shot=self.shot,
                 folder=self.folder,
                 reference=self.folder / "reference" / "v001",
@@ -121,7 +121,7 @@ class Bench:
 
     def go_on(self, take: Path) -> jobs.Job:
         references = (self.folder / "reference" / "v001",)
-        return self.worker.submit(jobs.Continue(setup=self._setup, folder=take, references=references))
+        return self.worker.submit(jobs.Continue(setup=self.setup, folder=take, references=references))
 
     def wait(self, job: jobs.Job, until: type[jobs.Event] = jobs.Ended) -> jobs.Event:
         """The first event of a kind that the job tells."""
