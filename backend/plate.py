@@ -40,9 +40,11 @@ from .world import World
 if TYPE_CHECKING:
     from .constraint.compiled import Array
 
-AROUND = 3.0
-"""Pixels of the frame, sigma: around each so far frame and warp are held against each other."""
-SOFT = 1.0
+COMPARED = 320
+"""About so many pixels across, at most, are frame and warp held against each other: larger frames are averaged."""
+AROUND = 7
+"""Pixels of that each way, twice: around each so far frame and warp are held against each other."""
+SOFT = 3
 """The same: both are blurred by this first, for a small generator's frame is softer than its pixels."""
 WHOLE = 3
 """Power of a pixel's known share that it counts with: one that is half hole shows half of something else."""
@@ -235,14 +237,15 @@ def _develop(
     known.fill(False)
     surfaces.draw(lens, pose, canvas.planes, colour, depth, known, canvas.reached[0])
     plain = enlarged(frame, width, height)
-    small = frame
-    rows, columns = min(frame.shape[0], height), min(frame.shape[1], width)
-    if small.shape[:2] != (rows, columns):
-        small = cv2.resize(frame, (columns, rows), interpolation=cv2.INTER_AREA)
+    step = max(1, round(frame.shape[1] / COMPARED))
+    rows, columns = (
+        max(1, min(side // step, whole)) for side, whole in zip(frame.shape, known.shape, strict=False)
+    )
+    small = cv2.resize(frame, (columns, rows), interpolation=cv2.INTER_AREA)
     sums = np.empty((rows, columns, 4), np.float32)
     shrink(colour, known, sums)
     plate, coverage = np.empty((height, width, 3), np.uint8), np.empty((height, width), np.uint8)
-    around = inside(known, height / rows)
+    around = inside(known, height / frame.shape[0])
     blend(plain, colour, known, around, against(small, sums), np.float32(strength), plate, coverage)
     return Plate(plate, np.where(known, np.uint8(0), np.uint8(255)), coverage, depth, plain)
 
@@ -293,5 +296,7 @@ def against(frame: Array, sums: Array) -> Array:
     return np.ascontiguousarray(np.dstack([trust, gain, added]), np.float32)
 
 
-def _blurred(x: Array, sigma: float) -> Array:
-    return cv2.GaussianBlur(x, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+def _blurred(x: Array, size: int) -> Array:
+    """The mean around each pixel, nearer ones counting more: that of means."""
+    once = cv2.blur(x, (size, size), borderType=cv2.BORDER_REPLICATE)
+    return cv2.blur(once, (size, size), borderType=cv2.BORDER_REPLICATE)

@@ -84,7 +84,6 @@ class Develop(Job):
     folder: Path
     references: tuple[Path, ...]
     settings: PlateSettings
-    until: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

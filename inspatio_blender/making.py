@@ -261,12 +261,19 @@ class Making:
         return ""
 
     def _finish(self, job: Job, writer: TakeWriter, client: Callable[[], Client], remark: str = "") -> None:
-        """End a take that has all its frames, with its movie and its report."""
+        """End a take that has all its frames, with its movie and its report.
+
+        A backend that goes away over one of them is started again, once.
+        """
 
         def make(name: str, ask: Callable[[Client], bytes]) -> bytes:
             self._tell(Stage(job.id, f"Making {name}"))
             try:
                 return ask(client())
+            except ConnectionLost:
+                log.warning("the backend went away over %s", name)
+            try:
+                return ask(self._link.connect(job))
             except ConnectionLost as error:  # Its own words advise to continue, but the take is finished.
                 raise JobError("the backend went away") from error
 

@@ -19,7 +19,6 @@ class INSPATIO_PT_render(bpy.types.Panel):
     bl_space_type = "PROPERTIES"
     bl_region_type = "WINDOW"
     bl_context = "render"
-    bl_order = -1
 
     @classmethod
     def poll(cls, context):
@@ -38,6 +37,10 @@ class INSPATIO_PT_render(bpy.types.Panel):
         row.enabled = preset.draft
         row.prop(shot, "quality", expand=True)
         column.prop(shot, "seed")
+        column.row(heading="Plates").prop(shot, "plate", text="")
+        row = column.row()
+        row.active = shot.plate
+        row.prop(shot, "plate_strength")
         self._state(context, layout)
         if showing.shifts_colour(scene) or scene.render.dither_intensity > 0.0:
             self._colour(context, layout)

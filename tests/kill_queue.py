@@ -169,10 +169,26 @@ def kill_queues(
     }
 
 
+def small_backend(folder: Path) -> Path:
+    """What starts the real backend over small random weights, in place of its Python."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from fakes import small_presets
+
+    small_presets(folder / "weights")
+    python = folder / "python"
+    python.write_text(
+        f'#!/bin/sh\nshift 2  # "-m backend"\nexport PYTHONPATH="{ROOT}"\n'
+        f'exec "{sys.executable}" "{ROOT / "tests/fake_backend.py"}" "{folder / "weights"}" "$@"\n'
+    )
+    python.chmod(0o755)
+    return python
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--small", action="store_true", help="small random weights, for a slow machine")
     parser.add_argument("--out", type=Path, default=ROOT / "out/kill_queue.json")
     given = parser.parse_args()
     name = next((name for name in reversed(PYTHONS) if bpy_python(name) is not None), None)
@@ -186,13 +202,14 @@ def main() -> int:
         blender.run("install.py", build_extension(folder / "inspatio_blender.zip"))
         work = folder / "work"
         work.mkdir()
+        python = small_backend(folder) if given.small else sys.executable
         try:
-            found = kill_queues(blender, work, given.times, given.seed, {"INSPATIO_PYTHON": sys.executable})
+            found = kill_queues(blender, work, given.times, given.seed, {"INSPATIO_PYTHON": str(python)})
         except (AssertionError, RuntimeError, subprocess.TimeoutExpired) as error:
             print(f"A frame, a take or the queue is not as it should be: {error}", file=sys.stderr)
             return 1
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps({"blender": name, **found}, indent=1) + "\n")
+    given.out.write_text(json.dumps({"blender": name, "small": given.small, **found}, indent=1) + "\n")
     print(json.dumps({key: value for key, value in found.items() if key != "trials"}))
     return 0 if found["equal"] == found["times"] else 1
 

@@ -10,7 +10,7 @@ from tests.kill_queue import kill_queues
 
 FAULTS = (
     ("paused_skipped_retried", "backend_killed", "undone_meanwhile", "as_it_was_when_added"),
-    ("nothing_helps", "disk_full", "folders_removed"),
+    ("nothing_helps", "cannot_be_continued", "disk_full", "folders_removed", "memory_released"),
     ("drive_answers_late", "clock_set_back", "little_covered", "no_backend"),
 )
 

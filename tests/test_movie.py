@@ -108,12 +108,12 @@ class Bench:
         (folder / "made" / "reference").rename(folder / "reference" / "v001")
         self.worker = Worker()
         self.stages: list[str] = []
-        self._setup = jobs.Setup(str(python), ROOT, folder / "backend.log", autostart=True)
+        self.setup = jobs.Setup(str(python), ROOT, folder / "backend.log", autostart=True)
 
     def generate(self) -> jobs.Job:
         return self.worker.submit(
             jobs.Generate(
-                setup=self._setup,
+                setup=self.setup,
                 shot=self.shot,
                 folder=self.folder,
                 reference=self.folder / "reference" / "v001",
@@ -123,7 +123,7 @@ class Bench:
 
     def go_on(self, take: Path) -> jobs.Job:
         references = (self.folder / "reference" / "v001",)
-        return self.worker.submit(jobs.Continue(setup=self._setup, folder=take, references=references))
+        return self.worker.submit(jobs.Continue(setup=self.setup, folder=take, references=references))
 
     def wait(self, job: jobs.Job, until: type[jobs.Event] = jobs.Ended) -> jobs.Event:
         """The first event of a kind that the job tells."""
@@ -171,6 +171,23 @@ def _ended(bench: Bench, job: jobs.Job) -> tuple[str, str]:
     ended = bench.wait(job)
     assert isinstance(ended, jobs.Ended)
     return ended.state, ended.message
+
+
+def test_a_backend_killed_over_the_movie_is_started_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, killed = Client.movie, []
+
+    def killed_once(client: Client, frames: list[Path], fps: float) -> bytes:
+        if not killed:
+            killed.append(bench.worker.backend.ready.pid)
+            os.kill(killed[0], signal.SIGKILL)
+        return make(client, frames, fps)
+
+    monkeypatch.setattr(Client, "movie", killed_once)
+    assert _ended(bench, bench.generate()) == ("finished", "")
+    assert killed != [bench.worker.backend.ready.pid]
+    bench.check(1)
 
 
 def test_whatever_happens_to_the_movie_the_take_is_finished(

@@ -19,6 +19,7 @@ def add(commands: Commands) -> None:
     bench.add_argument("--frames", type=int, default=97, help="frames to generate (default: %(default)s)")
     bench.add_argument("--preset", default="tiny", help="preset to measure (default: %(default)s, over HTTP)")
     bench.add_argument("--coverage", action="store_true", help="how long coverage takes, and nothing else")
+    bench.add_argument("--plates", action="store_true", help="how fast plates are made, and nothing else")
     released = bench.add_argument_group("presets of released weights: every stage, and its floor")
     released.add_argument("--random-weights", action="store_true", help="needs no weights: they are made up")
     released.add_argument("--size", default="832x480", help="width and height (default: %(default)s)")
@@ -51,6 +52,11 @@ def run(parsed: argparse.Namespace) -> int:
             from ..bench_coverage import measure as measure_coverage
 
             said = measure_coverage(parsed.out)
+        elif parsed.plates:
+            from ..bench_plates import measure as measure_plates
+
+            keep_to_own_cores()
+            said = measure_plates(parsed.out)
         elif parsed.preset == "tiny":
             said = measure(parsed.out, parsed.merge, parsed.frames)
         else:

@@ -57,7 +57,7 @@ def stills(folder):
     still(scene, 5, "5.png")
     (take,) = takes(folder)
     assert (take["state"], take["frames_done"], take["blocks_done"]) == ("cancelled", 9, 1), take["state"]
-    assert take["message"] == f"9 of {FRAMES} frames were asked for."
+    assert take["message"] == f"Generated as far as frame 9, as asked: 9 of {FRAMES} frames."
     still(scene, 7, "7.png")
     assert blocks(folder) == [1], "a frame that is there is not generated again"
     still(scene, 22, "22.png")
@@ -255,6 +255,19 @@ def film(folder):
         seen = take["shot"]["frames"]
         assert (seen[0], seen[-1]) == frames, (name, seen)
     assert len(list(Path(folder, "out").glob("*.png"))) == 24
+
+
+@case
+def plates(folder):
+    """With plates on the picture is the plate, at the size that is rendered."""
+    scene = prepared(folder, frames=9)
+    scene.render.resolution_percentage = 200
+    scene.inspatio.plate, scene.inspatio.plate_strength = True, 0.8
+    still(scene, 4, "plate.png")
+    scene.inspatio.plate = False
+    still(scene, 4, "plain.png")
+    assert blocks(folder) == [1], "both are of the same take"
+    return {"take": str(Path(folder) / "inspatio/Scene/take_001"), "out": os.path.join(folder, "out")}
 
 
 FORMATS = {

@@ -287,6 +287,37 @@ def nothing_helps(folder):
 
 
 @case
+def cannot_be_continued(folder):
+    """What a take was begun from has changed: it is left as it is, and a new one is made of what is there now."""
+    _, queue = queued_film(folder, 1, 33)
+    runtime = start(queue)
+    pump(runtime, lambda: frames_done(queue) >= 9)
+    queue.pause().wait()
+    pump(runtime, lambda: not runtime.busy)
+    first = frames_of(take_of(folder, "Shot_1"))
+    shutil.copy(
+        take_of(folder, "Shot_1") / "0005.png", Path(folder) / "inspatio/Shot_1/reference/v001/view_0000.png"
+    )
+    assert bpy.ops.inspatio.queue_start() == {"FINISHED"}
+    assert frames_of(take_of(folder, "Shot_1")) == first
+    item = queue.content.items[0]
+    assert (item.state, item.take) == ("done", 2) and len(frames_of(take_of(folder, "Shot_1", 2))) == 33
+
+
+@case
+def memory_released(folder):
+    """Release Memory pauses the queue, which would start the backend again at once."""
+    _, queue = queued_film(folder, 2, 33)
+    runtime = start(queue)
+    pump(runtime, lambda: frames_done(queue) >= 9)
+    runtime.stop_backend()
+    pump(runtime, lambda: not runtime.busy and not queue.keeper.held and runtime.backend_status is None)
+    assert states(queue) == ["waiting", "waiting"] and not queue.content.going
+    assert bpy.ops.inspatio.queue_start() == {"FINISHED"}
+    assert len(takes_of(folder, "Shot_1")) == 1
+
+
+@case
 def disk_full(folder):
     """Full at a random frame, for good: what is there is kept, and Retry goes on once there is room."""
     _, queue = queued_film(folder, 2, 33)

@@ -64,9 +64,7 @@ def test(folder, blend):
     # What they lack, by the mouse.
     button = yield from window.find_button("inspatio.capture_parts")
     yield from window.ask(f"click {button}")
-    yield lambda: runtime.working is not None
-    yield lambda: runtime.working is None
-    yield lambda: all(row.reference == "v001" for row in listed.parts)
+    yield lambda: runtime.working is None and all(row.reference == "v001" for row in listed.parts)
 
     # Into the queue; Start comes back at once.
     assert press("queue_add", "INVOKE_DEFAULT", all=True) == {"RUNNING_MODAL"}

@@ -16,10 +16,11 @@ def render(folder):
     scene = bpy.context.scene
     scene.frame_start, scene.frame_end = 1, FRAMES
     scene.render.resolution_percentage = 75
+    scene.inspatio.plate = True
     shot = scene.inspatio
     shot.camera = scene.camera = bpy.data.objects["Shot Camera"]
     shot.reference_camera = bpy.data.objects["Reference Camera"]
-    shot.reference_scale = "2"
+    shot.reference_scale = "PLATE"
     scene.render.engine = "INSPATIO"
     bpy.ops.inspatio.mend_colour()
     assert bpy.ops.inspatio.capture_reference() == {"FINISHED"}
@@ -45,19 +46,6 @@ def compositor(file):
     return picture
 
 
-def editors():
-    """Steps: the viewport cut into three; returns the lower one and, above it, the left and the right one."""
-    screen = bpy.context.window_manager.windows[0].screen
-    for direction in ("HORIZONTAL", "VERTICAL"):
-        area = max(screen.areas, key=lambda area: (area.width * area.height, area.y))
-        with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area):
-            bpy.ops.screen.area_split(direction=direction, factor=0.5)
-        yield 0.5
-    largest = sorted(screen.areas, key=lambda area: area.width * area.height)[-3:]
-    lower = min(largest, key=lambda area: area.y)
-    return lower, *sorted((area for area in largest if area != lower), key=lambda area: area.x)
-
-
 def test(folder):
     enable()
     bpy.context.preferences.view.show_splash = False
@@ -66,17 +54,20 @@ def test(folder):
     picture = compositor(file)
     sockets = [socket.name for socket in picture.outputs]
     assert all(name in sockets for name in PASSES), sockets
-    lower, left, right = yield from editors()
+    screen = bpy.context.window_manager.windows[0].screen
+    area = max(screen.areas, key=lambda area: area.width * area.height)
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area):
+        bpy.ops.screen.area_split(direction="HORIZONTAL", factor=0.45)
+    yield 0.5
+    largest = sorted(screen.areas, key=lambda area: area.width * area.height)[-2:]
+    lower, upper = sorted(largest, key=lambda area: area.y)
     lower.type = "NODE_EDITOR"
     lower.ui_type = "CompositorNodeTree"
     lower.spaces.active.show_region_ui = lower.spaces.active.show_region_asset_shelf = False
-    for area in (left, right):
-        area.type = "IMAGE_EDITOR"
-    left.spaces.active.image = picture.image
-    yield lambda: "Viewer Node" in bpy.data.images
-    right.spaces.active.image = bpy.data.images["Viewer Node"]
+    upper.type = "IMAGE_EDITOR"
+    upper.spaces.active.image = picture.image
     yield 1.0
-    for area, view in ((lower, "node"), (left, "image"), (right, "image")):
+    for area, view in ((lower, "node"), (upper, "image")):
         region = next(region for region in area.regions if region.type == "WINDOW")
         with bpy.context.temp_override(
             window=bpy.context.window_manager.windows[0], area=area, region=region
