@@ -18,6 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from inspatio_addon.backend.protocol.files import PlateSettings
 from inspatio_addon.inspatio_blender import jobs
 from inspatio_addon.inspatio_blender.client import Client
 from inspatio_addon.inspatio_blender.live.flight import Flight
@@ -432,6 +433,17 @@ def test_what_was_generated_in_pieces_says_so(bench: Bench) -> None:
     assert bench.ended(bench.keep()).state == "finished"
     take = read_take(bench.folder / "take_001")
     assert (take.state, take.pieces) == ("finished", (30.0,))
+    bench.cancel(job)
+
+
+def test_what_is_kept_has_its_plates(bench: Bench) -> None:
+    job = bench.preview()
+    bench.complete()
+    shot = replace(bench.shot, plate=PlateSettings(96, 72))
+    assert bench.ended(bench.keep(shot=shot)).state == "finished"
+    plates = sorted((bench.folder / "take_001" / "plate").glob("*.png"))
+    assert len(plates) == 57 and cv2.imread(str(plates[-1])).shape == (72, 96, 3)
+    assert read_take(bench.folder / "take_001").message == ""
     bench.cancel(job)
 
 

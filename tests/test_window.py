@@ -181,6 +181,18 @@ def test_what_a_take_needs_is_said_before_it_starts(installed, tmp_path, paintin
     assert found["seconds"] is None or found["seconds"] > 0
 
 
+def test_plates(installed, tmp_path, painting_python):
+    seen = run_in_window(
+        installed("window"),
+        "window_plates.py",
+        tmp_path,
+        folder=tmp_path,
+        INSPATIO_PYTHON=str(painting_python),
+    )
+    assert (seen["whole"], seen["again"]) == (21, 21)
+    assert seen["said"] == {"width": 640, "height": 360, "strength": 0.5}
+
+
 def test_world_and_import(installed, tmp_path):
     given = tmp_path / "given"
     write_reference(given / "reference", 256, 144, kind="moving", views=250)
