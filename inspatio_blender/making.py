@@ -202,9 +202,11 @@ class Making:
                 return client().movie(frames, fps)
             except ConnectionLost:
                 log.warning("the backend went away over a movie")
+                self._link.await_end(job)
             try:
                 return self._link.connect(job).movie(frames, fps)
             except ConnectionLost as error:  # Its own words advise to continue, but the take is finished.
+                self._link.await_end(job)
                 raise JobError("the backend went away") from error
 
         self._tell(Stage(job.id, f"Making {MOVIE_FILE}"))
