@@ -53,8 +53,8 @@ def test(folder, blend):
         scene = film_scene(folder, 4, 21)
         scene.inspatio.film_handles = 6
     shots = len(scene.timeline_markers)
-    runtime = part("inspatio_blender.driver").get()
     only_film()
+    runtime = part("inspatio_blender.driver").get()
     yield from window.open_tab()
     yield 1.5
     yield from window.ask("shot film_1_panel")
