@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 
 WATCH_INTERVAL_S = 0.5
 """Between two looks at what the backend does while it opens a take."""
+GONE_WITHIN_S = 2.0
+"""After the connection was lost: until a backend that still runs is asked again."""
 COVERAGE_CAMERAS = 64
 """Cameras that coverage is asked for at a time. Before a take these are all: evenly spread over the shot."""
 
@@ -89,6 +92,13 @@ class Link:
         check(job)
         self._tell(BackendChanged(job.id, self._client.status()))
         return self._client
+
+    def await_end(self, job: Job) -> None:
+        """After the connection was lost: wait while a backend that was killed still seems to run."""
+        until = time.monotonic() + GONE_WITHIN_S
+        while self.running is not None and time.monotonic() < until:
+            if job.cancelled.wait(0.02):
+                raise Interrupted
 
     def hand_over(self, job: Job, client: Client, folder: Path) -> str:
         """The digest of a reference that the backend holds now."""

@@ -272,9 +272,11 @@ class Making:
                 return ask(client())
             except ConnectionLost:
                 log.warning("the backend went away over %s", name)
+                self._link.await_end(job)
             try:
                 return ask(self._link.connect(job))
             except ConnectionLost as error:  # Its own words advise to continue, but the take is finished.
+                self._link.await_end(job)
                 raise JobError("the backend went away") from error
 
         def movie(frames: Sequence[Path], fps: float) -> bytes:

@@ -53,8 +53,8 @@ def test(folder, blend):
         scene = film_scene(folder, 4, 21)
         scene.inspatio.film_handles = 6
     shots = len(scene.timeline_markers)
-    runtime = part("inspatio_blender.driver").get()
     only_film()
+    runtime = part("inspatio_blender.driver").get()
     yield from window.open_tab()
     yield 1.5
     yield from window.ask("shot film_1_panel")
@@ -74,8 +74,9 @@ def test(folder, blend):
     assert press("queue_start") == {"FINISHED"}
     assert time.perf_counter() - began < 0.1
     yield lambda: queue.is_going
-    yield lambda: queue.progress is not None and queue.progress.active and queue.progress.frames_done >= 21
+    yield lambda: queue.progress is not None and queue.progress.frames_done >= 9
     yield from window.ask("shot film_2_going")
+    assert queue.is_going, "what is looked at goes on"
 
     # Paused within a second, and so it stays: nothing else begins.
     began = time.monotonic()
@@ -83,7 +84,8 @@ def test(folder, blend):
     yield lambda: not runtime.busy
     paused = time.monotonic() - began
     yield 1.5
-    assert not runtime.busy and not queue.content.going and listed.items[0].state == "waiting"
+    assert not runtime.busy and not queue.content.going
+    assert "waiting" in [row.state for row in listed.items]
     yield from window.ask("shot film_3_paused")
     if not blend:
         assert press("queue_skip", item=queue.content.items[-1].id) == {"FINISHED"}
@@ -130,4 +132,4 @@ def test(folder, blend):
     }
 
 
-window.Steps(test(*[*arguments(), ""][:2]), limit=900.0)
+window.Steps(test(*[*arguments(), ""][:2]), limit=300.0)
