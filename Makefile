@@ -6,10 +6,11 @@ PYTHON_5_2 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python3.
 VENV := .venv
 PY := $(VENV)/bin/python
 
-.PHONY: help venv build release demo demo-footage test lint pin bench bench-live evaluate clean
+.PHONY: help venv build release demo demo-footage demo-film test lint pin bench bench-live evaluate clean
 help:
 	@echo "make demo   a dressed set, a keyframed camera, generated frames: out/demo"
 	@echo "make demo-footage  a clip with a matchmove, frames from another camera: out/demo-footage (CLIP=coffee.mp4 for that one)"
+	@echo "make demo-film  six shots by the queue, the render engine, the command line and a farm's job: out/demo-film"
 	@echo "make test   every test; BLENDER=/path/to/blender adds those in a real window"
 	@echo "make build  the extension's zip: dist/"
 	@echo "make release  of the commit: zip, checksums, changelog, a repository that Blender installs and updates from: dist/"
@@ -46,6 +47,9 @@ release: venv
 
 demo: venv
 	$(PY) -m tests.demo
+
+demo-film: venv
+	$(PY) -m tests.demo_film
 
 demo-footage: venv
 	$(PY) -m tests.demo_footage $(if $(CLIP),--clip $(CLIP))

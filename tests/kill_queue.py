@@ -98,7 +98,9 @@ def frames_of(folder: Path) -> dict[str, str]:
         take = read_take(shot / "take_001")
         assert take.state == "finished" and take.frames_done == FRAMES, (shot.name, take.state, take.message)
         names = sorted(path.name for path in (shot / "take_001").iterdir())
-        assert names == sorted([*frame_names(take.shot.cameras.frames), "shot.mp4", "take.json"]), names
+        assert names == sorted(
+            [*frame_names(take.shot.cameras.frames), "report.html", "shot.mp4", "take.json"]
+        ), names
         for name in frame_names(take.shot.cameras.frames):
             found[f"{shot.name}/{name}"] = hashlib.sha256((shot / "take_001" / name).read_bytes()).hexdigest()
     return found
