@@ -230,7 +230,7 @@ def test_whatever_happens_to_the_movie_the_take_is_finished(
             (frame_broken, f"{movie}: Frame 1 of the movie cannot be decoded"),
             (place_taken, f"{movie}: is a directory"),
             (cancelled, f"{both}: Cancelled"),
-            (backend_killed, f"{both}: the backend went away"),
+            (backend_killed, f"{movie}: the backend went away"),
         ),
         start=1,
     ):
