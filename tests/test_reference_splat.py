@@ -1,7 +1,7 @@
 """The splat against the released one: the same pixels are known, all of them, and their colours agree to 1e-5.
 
 A few pixels may be off by up to 1e-2: those reached from a near edge by the last bit of a coordinate, which hangs
-on how a processor multiplies two 4x4 matrices. On one x86 with AVX-512 none is, on another 19 of 100,000, by up to 2e-4.
+on how a processor multiplies two 4x4 matrices. On one x86 with AVX-512 none is, on another 19 of 100,000 are.
 """
 
 from __future__ import annotations
