@@ -17,7 +17,7 @@ SECONDS = 6.0
 @pytest.fixture
 def cold(tmp_path: Path, painting_python: Path) -> Iterator[Bench]:
     bench = Bench(tmp_path, painting_python)
-    bench._setup = replace(bench._setup, environment={"INSPATIO_PAINT_WARM_UP": str(SECONDS)})
+    bench.setup = replace(bench.setup, environment={"INSPATIO_PAINT_WARM_UP": str(SECONDS)})
     yield bench
     bench.worker.shutdown(None, timeout=5.0)
 
