@@ -21,6 +21,8 @@ from ..residency import Networks
 from .base import Autoencoder, LoadedPreset, Preset, PresetError
 
 TINY = "tiny"
+WARP = "splat"
+"""What its networks are trained on, one of `constraint.WARPS`."""
 GENERATOR_FILE, CODEC_FILE = "generator.safetensors", "codec.safetensors"
 COMPLETION_FILE = "completion.safetensors"
 
@@ -69,5 +71,12 @@ def load_tiny(preset: Preset, folder: Path, device: Device) -> LoadedPreset:
     completion = completion.to(device.torch_device).set_dtype(device.dtype).requires_grad_(False)
     autoencoder = Autoencoder(codec, digest)
     return LoadedPreset(
-        preset, dit, lambda quality: autoencoder, completion, lambda prompt: None, device, Networks(device)
+        preset,
+        dit,
+        lambda quality: autoencoder,
+        completion,
+        lambda prompt: None,
+        device,
+        Networks(device),
+        warp=WARP,
     )

@@ -3,6 +3,7 @@
     python -m backend.training.completion --data DIR [DIR ...] --test DIR --run DIR --minutes 60
 
 Resumes from RUN/completion.pt. Writes RUN/completion.safetensors (the averaged weights) at every checkpoint.
+With --start a run begins with trained weights, which want a smaller --rate.
 """
 
 import argparse
@@ -142,12 +143,16 @@ def train(
     minutes: float,
     config: CompletionConfig,
     seed: int = 0,
+    start: Path | None = None,
+    learning_rate: float = LEARNING_RATE,
 ) -> None:
     """Train on the sequences of `folders`, which may grow meanwhile; those in `test` give the log's figures."""
     run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     dtype = default_device().dtype
     master = Completion(config)  # float32; `working` computes
+    if start is not None:
+        master.load_state_dict(Completion.load(start).state_dict())
     working = Completion(config).set_dtype(dtype)
     stepper = Stepper(master)
     average = Average(master, 0.998)
@@ -164,7 +169,7 @@ def train(
         loss.backward()
         masters.push_gradients()
         torch.nn.utils.clip_grad_norm_(master.parameters(), 1.0)
-        stepper.step(LEARNING_RATE * cosine(progress))
+        stepper.step(learning_rate * cosine(progress))
         masters.pull()
         step += 1
         average.update(master, step)
@@ -191,8 +196,18 @@ def main() -> None:
     )
     parser.add_argument("--run", type=Path, required=True, help="folder of checkpoints")
     parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--start", type=Path, help="weights that a new run begins with")
+    parser.add_argument("--rate", type=float, default=LEARNING_RATE, help="peak learning rate")
     arguments = parser.parse_args()
-    train(arguments.data, arguments.test, arguments.run, arguments.minutes, CompletionConfig())
+    train(
+        arguments.data,
+        arguments.test,
+        arguments.run,
+        arguments.minutes,
+        CompletionConfig(),
+        start=arguments.start,
+        learning_rate=arguments.rate,
+    )
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 A sequence (see `scenes.sequence`) holds K=2 cameras, T frames each, with colour, depth and cameras. An example
 takes camera 0 as the target move and draws what the reference is: one still view, two to four stills of one moment, or
-the second camera's frames at the same times. The reference goes through the very splat of the backend, so that
+the second camera's frames at the same times. The reference goes through the preset's very warp, so that
 flying pixels, cracks and large holes are what the generator will meet; subjects that move while the reference
 stands still are among them.
 """
@@ -17,9 +17,10 @@ from einops import rearrange
 from torch import Tensor
 
 from ..codec.tiny import TinyCodec
+from ..constraint import WARPS, Render
 from ..constraint.completion import Completion
 from ..constraint.mask import mask_latents
-from ..constraint.splat import Render, splat_views
+from ..presets.tiny import WARP
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def render_views(
 ) -> Render:
     """Views (camera, time) of the sequence warped into `camera` at `times`. `colour` may be a graded copy."""
     cameras, moments = (list(index) for index in zip(*views, strict=True))
-    return splat_views(
+    return WARPS[WARP](
         pictures(colour[cameras, moments]),
         torch.from_numpy(sequence.depth[cameras, moments]),
         torch.from_numpy(sequence.intrinsics[cameras, moments]),

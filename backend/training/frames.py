@@ -1,7 +1,7 @@
 """Single frames to train the completion on: a view of a sequence warped into another of its views.
 
-Any camera and moment may be seen from any other, so that a few pictures of a scene make many examples; the splat
-is the backend's own. Sequences may be sparse (see `scenes.sequence`).
+Any camera and moment may be seen from any other, so that a few pictures of a scene make many examples; the warp
+is the preset's own. Sequences may be sparse (see `scenes.sequence`).
 """
 
 from dataclasses import dataclass
@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..constraint import WARPS
 from ..constraint.completion import starts_of
-from ..constraint.splat import splat_views
+from ..presets.tiny import WARP
 from .examples import Sequence, pictures
 
 HOLES = (0.02, 0.5)  # share of a frame; a pair of views with less or more is drawn again
@@ -88,7 +89,7 @@ def draw_frame(path: Path, rng: np.random.Generator) -> Frames | None:
                 for _ in range(1 + (rng.random() < 0.2))
             ]
         who, when = (list(index) for index in zip(*views, strict=True))
-        render = splat_views(
+        render = WARPS[WARP](
             pictures(sequence.colour[who, when]),
             torch.from_numpy(sequence.depth[who, when]),
             torch.from_numpy(sequence.intrinsics[who, when]),
