@@ -104,62 +104,51 @@ class INSPATIO_OT_open_report(_OnTake, Stepwise, bpy.types.Operator):
             bpy.ops.wm.path_open(filepath=str(path))
 
 
-class INSPATIO_OT_continue_take(_OnTake, bpy.types.Operator):
+class _OnWork(_OnTake):
+    """What goes on with a take in the worker."""
+
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, _context):
+        if driver.get().busy:
+            cls.poll_message_set("A take is being generated")
+            return False
+        return True
+
+    def execute(self, context):
+        take = self.take(context)
+        if take is None:
+            return {"CANCELLED"}
+        try:
+            progress = self.begin(context.scene, take)
+        except UserError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        if bpy.app.background:
+            return report_end(self, progress)
+        driver.redraw()
+        return {"FINISHED"}
+
+
+class INSPATIO_OT_continue_take(_OnWork, bpy.types.Operator):
     """Go on with a take that stopped: the result is that of an unbroken run"""
 
     bl_idname = "inspatio.continue_take"
     bl_label = "Continue"
-    bl_options = {"REGISTER"}
 
-    @classmethod
-    def poll(cls, _context):
-        if driver.get().busy:
-            cls.poll_message_set("A take is being generated")
-            return False
-        return True
-
-    def execute(self, context):
-        take = self.take(context)
-        if take is None:
-            return {"CANCELLED"}
-        try:
-            progress = driver.get().continue_take(context.scene, take)
-        except UserError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        if bpy.app.background:
-            return report_end(self, progress)
-        driver.redraw()
-        return {"FINISHED"}
+    def begin(self, scene, take):
+        return driver.get().continue_take(scene, take)
 
 
-class INSPATIO_OT_make_plates(_OnTake, bpy.types.Operator):
+class INSPATIO_OT_make_plates(_OnWork, bpy.types.Operator):
     """Develop the frames of the take to the resolution that the scene renders, in the strength that is set"""
 
     bl_idname = "inspatio.make_plates"
     bl_label = "Make Plates"
-    bl_options = {"REGISTER"}
 
-    @classmethod
-    def poll(cls, _context):
-        if driver.get().busy:
-            cls.poll_message_set("A take is being generated")
-            return False
-        return True
-
-    def execute(self, context):
-        take = self.take(context)
-        if take is None:
-            return {"CANCELLED"}
-        try:
-            progress = driver.get().make_plates(context.scene, take)
-        except UserError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        if bpy.app.background:
-            return report_end(self, progress)
-        driver.redraw()
-        return {"FINISHED"}
+    def begin(self, scene, take):
+        return driver.get().make_plates(scene, take)
 
 
 class INSPATIO_OT_delete_take(_OnTake, bpy.types.Operator):
