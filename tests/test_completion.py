@@ -9,7 +9,7 @@ from backend.constraint.fill import fill_holes
 from backend.constraint.splat import Render
 from backend.device import Device
 from backend.training import completion as training
-from backend.training.frames import draw_frame
+from backend.training.frames import TAUGHT, Teacher, draw_frame
 
 SMALL = CompletionConfig((8, 8, 16, 16), (1, 1, 1, 1))
 
@@ -114,6 +114,26 @@ def test_drawn_frames_have_holes_and_their_truth(sequences):
         assert 0.02 < 1 - frame.known.float().mean() < 0.5
         known = frame.known[:, None].expand_as(frame.truth)
         assert (frame.truth - frame.starts[:, :3])[known].square().mean() < 0.1
+
+
+def test_a_teacher_moves_the_aim_in_holes_alone(sequences):
+    teacher = Teacher(random_completion(), "splat")
+    seen = 0
+    for seed in range(8):
+        plain = draw_frame(sequences / "wall.npz", np.random.default_rng(seed))
+        frame = draw_frame(sequences / "wall.npz", np.random.default_rng(seed), teacher)
+        if frame is None:
+            continue
+        assert torch.equal(plain.aim, plain.truth)
+        assert torch.equal(frame.truth, plain.truth) and torch.equal(frame.starts, plain.starts)
+        known = frame.known[:, None].expand_as(frame.truth)
+        assert torch.equal(frame.aim[known], frame.truth[known])
+        # Halfway to an answer that lies in -1..1.
+        answer = frame.truth + (frame.aim - frame.truth) / TAUGHT
+        assert answer.abs().max() < 1 + 1e-5
+        assert (frame.aim - frame.truth)[~known].abs().max() > 0.05
+        seen += 1
+    assert seen > 4
 
 
 def test_training_lowers_the_error_and_resumes(sequences, tmp_path, monkeypatch):

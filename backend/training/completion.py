@@ -3,7 +3,8 @@
     python -m backend.training.completion --data DIR [DIR ...] --test DIR --run DIR --minutes 60
 
 Resumes from RUN/completion.pt. Writes RUN/completion.safetensors (the averaged weights) at every checkpoint.
-With --start a run begins with trained weights, which want a smaller --rate.
+With --start a run begins with trained weights, which want a smaller --rate. If those know another warp (--taught-on),
+what they make of holes is kept in mind: see `frames.Teacher`.
 """
 
 import argparse
@@ -15,10 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..constraint import WARPS
 from ..constraint.completion import Completion, CompletionConfig
 from ..device import default_device
 from .codec import sequence_files
-from .frames import Frames, draw_frame
+from .frames import Frames, Teacher, draw_frame
 from .runs import Average, Checkpoint, Clock, Masters, cosine
 
 BATCH = 16
@@ -34,10 +36,10 @@ COVERED_WEIGHT = 0.3
 FLOOR = 0.01  # of a range of 2, squared error: about 20 dB; below it a frame's holes count as done
 
 
-def frame_errors(answer: Tensor, frames: Frames) -> tuple[Tensor, Tensor]:
-    """Mean squared error of each frame (N,) in holes and elsewhere, over the sum of three channels."""
-    square = (answer - frames.truth).square().mean(dim=1)
-    hole = (~frames.known).float()
+def frame_errors(answer: Tensor, truth: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean squared error of each frame (N,) in holes and elsewhere, over the mean of three channels."""
+    square = (answer - truth).square().mean(dim=1)
+    hole = (~known).float()
 
     def mean(x: Tensor, mask: Tensor) -> Tensor:
         return (x * mask).sum(dim=(1, 2)) / mask.sum(dim=(1, 2)).clamp(min=1)
@@ -50,9 +52,9 @@ def completion_loss(answer: Tensor, frames: Frames) -> Tensor:
 
     As shares, since the figure of merit is decibels: a night scene's small errors count like a bright one's.
     """
-    hole, covered = frame_errors(answer, frames)
+    hole, covered = frame_errors(answer, frames.aim, frames.known)
     with torch.no_grad():
-        hole_before, covered_before = frame_errors(frames.starts[:, :3], frames)
+        hole_before, covered_before = frame_errors(frames.starts[:, :3], frames.truth, frames.known)
     share = hole / (hole_before + FLOOR) + COVERED_WEIGHT * covered / (covered_before + FLOOR / 4)
     step = (answer - frames.truth).diff(dim=-1).abs().mean() + (answer - frames.truth).diff(
         dim=-2
@@ -63,8 +65,8 @@ def completion_loss(answer: Tensor, frames: Frames) -> Tensor:
 class Drawer:
     """Draws batches in a thread of its own while the network is trained, from folders that may still be growing."""
 
-    def __init__(self, folders: list[Path], seed: int, step: int):
-        self.folders = folders
+    def __init__(self, folders: list[Path], seed: int, step: int, teacher: Teacher | None):
+        self.folders, self.teacher = folders, teacher
         self.rng = np.random.default_rng((seed, step))
         self.whole = False
         self.batches: Queue[Frames] = Queue(maxsize=3)
@@ -75,7 +77,7 @@ class Drawer:
         while True:
             parts: list[Frames] = []
             while len(parts) < (BATCH // 2 if self.whole else BATCH):
-                frame = draw_frame(files[self.rng.integers(len(files))], self.rng)
+                frame = draw_frame(files[self.rng.integers(len(files))], self.rng, self.teacher)
                 if frame is not None:
                     parts.append(frame)
             frames = Frames.joined(parts)
@@ -123,7 +125,10 @@ def gains(completion: Completion, tests: list[Frames]) -> tuple[float, float]:
     found = []
     for frames in tests:
         answer = completion(frames.starts, frames.known, frames.depth).clamp(-1, 1)
-        pairs = zip(frame_errors(frames.starts[:, :3], frames), frame_errors(answer, frames), strict=True)
+        before_and_after = (
+            frame_errors(picture, frames.truth, frames.known) for picture in (frames.starts[:, :3], answer)
+        )
+        pairs = zip(*before_and_after, strict=True)
         found.append([float((10 * (before / after).log10()).mean()) for before, after in pairs])
     mean = np.mean(found, axis=0)
     return float(mean[0]), float(mean[1])
@@ -145,21 +150,28 @@ def train(
     seed: int = 0,
     start: Path | None = None,
     learning_rate: float = LEARNING_RATE,
+    taught_on: str | None = None,
 ) -> None:
-    """Train on the sequences of `folders`, which may grow meanwhile; those in `test` give the log's figures."""
+    """Train on the sequences of `folders`, which may grow meanwhile; those in `test` give the log's figures.
+
+    taught_on: the warp that the weights in `start` were trained on, for a run that is to keep what they make of holes.
+    """
     run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     dtype = default_device().dtype
     master = Completion(config)  # float32; `working` computes
+    teacher = None
     if start is not None:
         master.load_state_dict(Completion.load(start).state_dict())
+        if taught_on is not None:
+            teacher = Teacher(Completion.load(start).set_dtype(dtype), taught_on)
     working = Completion(config).set_dtype(dtype)
     stepper = Stepper(master)
     average = Average(master, 0.998)
     checkpoint = Checkpoint(run / "completion.pt", master, stepper.optimizers, average)
     step = checkpoint.step
     masters = Masters(working, master)
-    drawer, tests = Drawer(folders, seed, step), test_frames(test, 3)
+    drawer, tests = Drawer(folders, seed, step, teacher), test_frames(test, 3)
     clock, losses = Clock(run / "completion.jsonl", checkpoint.seconds), []
     while clock.seconds < minutes * 60:
         progress = clock.seconds / (minutes * 60)
@@ -197,6 +209,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="folder of checkpoints")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--start", type=Path, help="weights that a new run begins with")
+    parser.add_argument("--taught-on", choices=WARPS, help="warp that the weights of --start know")
     parser.add_argument("--rate", type=float, default=LEARNING_RATE, help="peak learning rate")
     arguments = parser.parse_args()
     train(
@@ -207,6 +220,7 @@ def main() -> None:
         CompletionConfig(),
         start=arguments.start,
         learning_rate=arguments.rate,
+        taught_on=arguments.taught_on,
     )
 
 

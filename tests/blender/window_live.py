@@ -1,6 +1,7 @@
 """In the window, with the real backend: preview the timeline, scrub, move a key, drag, fly, record, keep.
 
-For each picture of the screen the frame that the preview shows is saved beside it, for the test outside to compare.
+For each picture of the screen the frames that the preview gives to be drawn are saved beside it, for the test outside
+to compare.
 """
 
 import math
@@ -51,16 +52,35 @@ class Pictures:
         self.scene, self.folder, self.told = scene, folder, []
 
     def take(self, name, preview):
-        """Steps: the picture `name`, and in NAME.npy what the preview shows meanwhile."""
+        """Steps: the picture `name`, and in NAME.npy the frames that the overlay was given meanwhile.
+
+        That is one where time stands still. In a flight it is several, and the screen shows one of them.
+        """
+        given, ask = {}, preview.shown
+
+        def noted(scene, frame):
+            shown = ask(scene, frame)
+            if shown is not None and shown.array is not None:
+                given[shown.key] = shown
+            return shown
+
+        preview.shown = noted  # The overlay asks for it anew at every draw.
+        area, region, _ = view()
+        area.tag_redraw()
         yield 0.3
-        _, region, _ = view()
-        shown = preview.shown(self.scene, self.scene.frame_current)
-        np.save(os.path.join(self.folder, f"{name}.npy"), shown.array)
+        yield from window.ask(f"shot {name}")
+        del preview.shown
+        frames = list(given.values())
+        np.save(os.path.join(self.folder, f"{name}.npy"), np.stack([shown.array for shown in frames]))
         left, bottom, _, _ = frame_rect(self.scene)
         self.told.append(
-            {"name": name, "corner": [left + region.x, bottom + region.y], "badge": list(shown.badge)}
+            {
+                "name": name,
+                "corner": [left + region.x, bottom + region.y],
+                "badge": list(frames[-1].badge),
+                "flies": preview.is_flying,
+            }
         )
-        yield from window.ask(f"shot {name}")
 
 
 def straight(camera, keys):
@@ -118,7 +138,7 @@ def timeline(scene, runtime, pictures, found):
     assert runtime.progress.state == "finished", runtime.progress.message
     found["kept"] = str(runtime.progress.folder)
     yield 0.5
-    yield from window.ask("shot live_5_kept")
+    yield from pictures.take("live_5_kept", preview)
     scene.frame_set(1)
 
 
@@ -145,12 +165,12 @@ def fly(scene, runtime, pictures, found):
     bpy.app.timers.register(move)
     scene.inspatio.live_mode = "FLY"
     yield lambda: preview.is_flying and preview.source.blocks_generated > 1
-    yield from window.ask("shot live_6_flying")
+    yield from pictures.take("live_6_flying", preview)
     with bpy.context.temp_override(**window.viewport()):
         assert bpy.ops.inspatio.preview_record() == {"FINISHED"}
     blocks = preview.source.blocks_generated
     yield lambda: preview.source.blocks_generated >= blocks + 3
-    yield from window.ask("shot live_7_recording")
+    yield from pictures.take("live_7_recording", preview)
     with bpy.context.temp_override(**window.viewport()):
         assert bpy.ops.inspatio.preview_record() == {"FINISHED"}
     bpy.app.timers.unregister(move)
@@ -162,10 +182,10 @@ def fly(scene, runtime, pictures, found):
     found["recorded"] = runtime.progress.frames_done
     found["ticks"] = window_ticks(runtime)
     yield 0.5
-    yield from window.ask("shot live_8_recorded")
+    yield from pictures.take("live_8_recorded", preview)
 
 
-def walk(scene, runtime, found):
+def walk(scene, runtime, pictures, found):
     """Blender's own walk navigation through the camera, with a key held down: the world follows."""
     preview, camera = runtime.preview, scene.camera
     bpy.context.preferences.inputs.walk_navigation.walk_speed = 0.15
@@ -188,7 +208,7 @@ def walk(scene, runtime, found):
     found["changed_walking"], found["changed_after"] = (
         float(np.abs(shown.array.astype(float) - before.array).mean()) for shown in (walking, after)
     )
-    yield from window.ask("shot live_9_walked")
+    yield from pictures.take("live_9_walked", preview)
 
 
 def window_ticks(runtime):
@@ -217,7 +237,7 @@ def test(folder):
     yield from timeline(scene, runtime, pictures, found)
     found["ticks_timeline"] = window_ticks(runtime)
     yield from fly(scene, runtime, pictures, found)
-    yield from walk(scene, runtime, found)
+    yield from walk(scene, runtime, pictures, found)
     with bpy.context.temp_override(**window.viewport()):
         bpy.ops.inspatio.preview_stop()
     assert runtime.preview is None
