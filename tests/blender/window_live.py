@@ -208,6 +208,7 @@ def walk(scene, runtime, pictures, found):
     found["changed_walking"], found["changed_after"] = (
         float(np.abs(shown.array.astype(float) - before.array).mean()) for shown in (walking, after)
     )
+    yield from window.ask("move 300 700")  # Away from the frame: a tooltip would lie on the picture.
     yield from pictures.take("live_9_walked", preview)
 
 
