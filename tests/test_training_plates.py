@@ -29,10 +29,17 @@ def test_it_measures_what_plates_gain(tmp_path: Path, monkeypatch: pytest.Monkey
         world_to_camera=np.array([pose(x) for x in sides], np.float32).reshape(-1, 4, 4),
         shown=np.array([0]),
         truth=truth[None],
-        reference_colour=truth[None],
-        reference_depth=world.depth.numpy(),
-        reference_intrinsics=world.intrinsics.numpy(),
-        reference_world_to_camera=world.world_to_camera.numpy(),
+        **{
+            f"{track}_{name}": value
+            for track in ("small", "reference")
+            for name, value in {
+                "frames": np.array([1.0]),
+                "colour": truth[None],
+                "depth": world.depth.numpy(),
+                "intrinsics": world.intrinsics.numpy(),
+                "world_to_camera": world.world_to_camera.numpy(),
+            }.items()
+        },
     )
 
     def shrunk(scene: plates.Scene, _preset: object, width: int, height: int, _seed: int) -> np.ndarray:

@@ -36,8 +36,12 @@ MOVING = 4
 
 @dataclass(frozen=True)
 class Scene:
-    """A scene as `tests.scenes.evaluation --height` stores it: truth (S, H, W, 3) at frames `shown` of a move of T."""
+    """A scene as `tests.scenes.evaluation --height` stores it: truth (S, H, W, 3) at frames `shown` of a move of T.
 
+    seen: the reference as large as the generator sees it. world: at the plates' size; of one that moves, a few moments.
+    """
+
+    seen: World
     world: World
     cameras: CameraBlock
     shown: list[int]
@@ -47,17 +51,19 @@ class Scene:
     def load(cls, path: Path) -> "Scene":
         with np.load(path, allow_pickle=False) as file:
             frames = torch.from_numpy(file["frames"])
-            views = len(file["reference_colour"])
-            world = World(
-                "moving" if views > 1 else "still",
-                torch.from_numpy(file["reference_colour"]).permute(0, 3, 1, 2).contiguous(),
-                torch.from_numpy(file["reference_depth"]),
-                torch.from_numpy(file["reference_intrinsics"]).double(),
-                torch.from_numpy(file["reference_world_to_camera"]).double(),
-                frames[:views],
+            seen, world = (
+                World(
+                    "moving" if bool(file["dynamic"]) else "still",
+                    torch.from_numpy(file[f"{track}_colour"]).permute(0, 3, 1, 2).contiguous(),
+                    torch.from_numpy(file[f"{track}_depth"]),
+                    torch.from_numpy(file[f"{track}_intrinsics"]).double(),
+                    torch.from_numpy(file[f"{track}_world_to_camera"]).double(),
+                    torch.from_numpy(file[f"{track}_frames"]),
+                )
+                for track in ("small", "reference")
             )
             placed = (torch.from_numpy(file[name]).double() for name in ("intrinsics", "world_to_camera"))
-            return cls(world, CameraBlock(frames, *placed), file["shown"].tolist(), file["truth"])
+            return cls(seen, world, CameraBlock(frames, *placed), file["shown"].tolist(), file["truth"])
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,7 @@ def generate(scene: Scene, preset: LoadedPreset, width: int, height: int, seed: 
     """The scene's move through a Session at the preset's size: uint8 (T, h, w, 3)."""
     rows, columns = scene.truth.shape[1:3]
     cameras = at_plate_size(scene.cameras, columns, rows, width, height)
-    session = Session(preset, scene.world, width, height, seed)
+    session = Session(preset, scene.seen, width, height, seed)
     total, frames = len(cameras.times), []
     for block in blocks_of(total):
         frames.append(

@@ -4,8 +4,9 @@ One .npz a set as `capture.store` says, T = 33 (blocks of 9, 12 and 12 frames): 
 reference: the same moments for sets that move, one view repeated for still ones. A file that is there already is
 kept, so a run can be taken up again. `contact.png` shows first, middle and last frame of every set.
 
-With `--height 1080` the same sets as plates are measured on (`backend.training.plates`): the reference's views and a
-few true frames at that size, and the cameras of the whole move. They take long, so few frames are rendered.
+With `--height 1080` the same sets as plates are measured on (`backend.training.plates`): a few true frames at that
+size, the cameras of the whole move, and the reference. Pictures of that size take long, so of a reference that moves
+there are those moments that plates are made of, and all of them as large as the generator sees them.
 """
 
 import argparse
@@ -15,6 +16,8 @@ from pathlib import Path
 import bpy
 import cv2
 import numpy as np
+
+from backend.training.plates import MOVING
 
 from . import capture
 from .evaluation_sets import FRAMES, SETS, Maker, stage
@@ -36,13 +39,16 @@ def render_large(path: Path, make: Maker, samples: int, height: int, length: int
     """Build a set, and render the views of its reference and `targets` of the first `length` frames of its move."""
     camera, reference, shot = stage(make)
     scene = bpy.context.scene
-    width = round(height * capture.WIDTH / capture.HEIGHT)
-    scene.render.resolution_x, scene.render.resolution_y = width, height
     studio = capture.Studio(samples)
     frames = FRAMES[:length]
-    seen = frames if shot.dynamic else frames[:1]
-    views = [studio.render(reference, frame) for frame in seen]
     shown = np.linspace(0, length - 1, targets + 1).round().astype(int)[1:]
+    pieces = length // 2 + np.arange(MOVING)
+    moments = np.union1d(shown, pieces[pieces < length]) if shot.dynamic else np.array([0])
+    tracks = {"reference": moments, "small": np.arange(length) if shot.dynamic else moments}
+    views = {"small": [studio.render(reference, frames[index]) for index in tracks["small"]]}
+    width = round(height * capture.WIDTH / capture.HEIGHT)
+    scene.render.resolution_x, scene.render.resolution_y = width, height
+    views["reference"] = [studio.render(reference, frames[index]) for index in moments]
     truth = np.stack([studio.colour(camera, frames[index]) for index in shown])
     cameras = []
     for frame in frames:
@@ -56,8 +62,10 @@ def render_large(path: Path, make: Maker, samples: int, height: int, length: int
         world_to_camera=np.stack([pose for _, pose in cameras]),
         shown=shown,
         truth=truth,
+        **{f"{track}_frames": frames[indices].astype(np.float64) for track, indices in tracks.items()},
         **{
-            f"reference_{name}": np.stack([getattr(view, name) for view in views])
+            f"{track}_{name}": np.stack([getattr(view, name) for view in seen])
+            for track, seen in views.items()
             for name in capture.View.__annotations__
         },
     )
