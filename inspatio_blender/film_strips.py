@@ -19,7 +19,8 @@ import bpy
 
 from ..backend.protocol.disk import FileFormatError
 from ..backend.protocol.files import frame_names, read_take
-from . import film, showing, takes
+from ..backend.protocol.plates import shown_pictures
+from . import film, png, showing, takes
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,8 @@ PART = "inspatio_part"
 """Custom property that marks the strips of a film: the part's name."""
 CUT = "inspatio_cut"
 """Custom property of theirs: first and last scene frame that were shown when it was laid."""
+SIZE = "inspatio_size"
+"""Custom property of theirs: width and height of the pictures that their scale is meant for."""
 NAMES = ("content_start", "left_handle_offset", "right_handle_offset")
 """Where a strip's content begins, and how much of it is hidden before and after; since 5.2."""
 MAX_CHANNEL = 128
@@ -35,7 +38,7 @@ OLD_NAMES = ("frame_start", "frame_offset_start", "frame_offset_end")
 
 @dataclass(frozen=True)
 class Footage:
-    """The frames of a take, one a scene frame, the first at `start`."""
+    """The frames of a take, or their plates: one a scene frame, the first at `start`."""
 
     folder: Path
     names: Sequence[str]
@@ -65,7 +68,8 @@ def newest_footage(scene: bpy.types.Scene, part: film.Part) -> Footage | None:
         start = int(frames[0])
         if list(frames) != list(range(start, start + len(frames))):
             continue  # Frames between whole ones have no place of their own on the sequencer.
-        footage = Footage(info.folder, frame_names(frames), start)
+        names = frame_names(frames)
+        footage = Footage(shown_pictures(info.folder, names)[0].parent, names, start)
         if footage.within(part.first, part.last):
             return footage
     return None
@@ -117,13 +121,15 @@ def drop(scene: bpy.types.Scene, folder: Path) -> None:
     if scene.sequence_editor is None:
         return
     orphans = {
-        s[PART] for s in showing.strips(scene) if s.get(PART) and showing.absolute(s.directory) == folder
+        s[PART]
+        for s in showing.strips(scene)
+        if s.get(PART) and showing.is_of(showing.absolute(s.directory), folder)
     }
     for name in orphans:
         follow(scene, name)
     with showing.without_prefetch(scene):
         for strip in [strip for name in orphans for strip in find(scene, name)]:
-            if showing.absolute(strip.directory) == folder:
+            if showing.is_of(showing.absolute(strip.directory), folder):
                 showing.strips(scene).remove(strip)
 
 
@@ -142,6 +148,7 @@ def _new(scene: bpy.types.Scene, part: film.Part, footage: Footage) -> None:
     for name in footage.names[1:]:
         strip.elements.append(name)
     strip[PART] = part.name
+    strip[SIZE] = png.size_of(footage.folder / footage.names[0])
     first, last = footage.within(part.first, part.last)
     _trim(strip, part, footage, first, last, 0)
     # Whole, it would lie over its neighbours, and Blender would move it aside: it goes to their channel once trimmed.
@@ -162,6 +169,7 @@ def _replace(scene: bpy.types.Scene, strip, part: film.Part, footage: Footage) -
     for name in _names(strip)[1:]:
         setattr(strip, name, 0)
     strip.directory = showing.stored(footage.folder) + os.sep
+    _keep_size(strip, footage)
     elements = strip.elements
     while len(elements) > len(footage.names):
         elements.pop(index=len(elements) - 1)
@@ -173,6 +181,15 @@ def _replace(scene: bpy.types.Scene, strip, part: film.Part, footage: Footage) -
     strip[showing.START] = footage.start
     _trim(strip, part, footage, *shown, moved)
     strip.channel = channel
+
+
+def _keep_size(strip, footage: Footage) -> None:
+    """Have pictures of another size fill what the ones before filled: a strip's scale counts in their pixels."""
+    size = png.size_of(footage.folder / footage.names[0])
+    before = strip.get(SIZE, size)
+    strip.transform.scale_x *= before[0] / size[0]
+    strip.transform.scale_y *= before[1] / size[1]
+    strip[SIZE] = size
 
 
 def _trim(strip, part: film.Part, footage: Footage, first: int, last: int, moved: int) -> None:

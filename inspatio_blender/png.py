@@ -2,9 +2,11 @@
 
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
 LEVEL = 1
 """Grain hardly gets smaller, whatever time is spent on it."""
 
@@ -20,7 +22,17 @@ def encode_png(picture: np.ndarray) -> bytes:
     np.subtract(flat[1:], flat[:-1], out=rows[1:, 1:])
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     parts = ((b"IHDR", header), (b"sRGB", b"\0"), (b"IDAT", zlib.compress(rows, LEVEL)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in parts)
+    return SIGNATURE + b"".join(_chunk(kind, data) for kind, data in parts)
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Width and height of a PNG file. Raises OSError where it cannot be read, ValueError where it is none."""
+    with open(path, "rb") as file:
+        start = file.read(24)
+    if len(start) < 24 or start[:8] != SIGNATURE or start[12:16] != b"IHDR":
+        raise ValueError(f"{path} is no PNG file")
+    width, height = struct.unpack(">II", start[16:])
+    return width, height
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -6,6 +6,7 @@ from pathlib import Path
 import bpy
 
 from ..backend.protocol.files import Shot, frame_names
+from ..backend.protocol.plates import shown_pictures
 from . import jobs
 
 
@@ -122,10 +123,11 @@ class Progress:
         return f"Generated {self.frames_done} frames in {self.folder}"
 
     def files(self) -> list[Path]:
-        """The frames that are on disk, in order."""
+        """The pictures to show of what is on disk, in order: frames, and at the end plates where there are any."""
         if self.folder is None or self.shot is None:
             return []
-        return [self.folder / name for name in frame_names(self.shot.cameras.frames)[: self.frames_done]]
+        names = frame_names(self.shot.cameras.frames)[: self.frames_done]
+        return [self.folder / name for name in names] if self.active else shown_pictures(self.folder, names)
 
     def line(self) -> str:
         """The state in one line."""

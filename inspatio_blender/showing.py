@@ -16,6 +16,7 @@ from pathlib import Path
 
 import bpy
 
+from ..backend.protocol.files import PLATE_FOLDER
 from .cameras import used_cameras
 
 MARK = "inspatio"
@@ -61,13 +62,27 @@ def switch_strip(scene: bpy.types.Scene) -> None:
 
 def hide(scene: bpy.types.Scene, folder: Path) -> None:
     """Take what shows the take in `folder` out of the scene: its files are about to go."""
-    folder = absolute(folder)
     for background in _backgrounds(scene):
-        if absolute(background.image.filepath).parent == folder:
+        if is_of(_shown_folder(background), folder):
             _remove(background)
     strip = find_strip(scene)
-    if strip is not None and absolute(strip.directory) == folder:
+    if strip is not None and is_of(absolute(strip.directory), folder):
         strips(scene).remove(strip)
+
+
+def is_of(shown: Path, take: Path) -> bool:
+    """Whether a folder whose pictures are shown, as `absolute` gives it, is the take in `take`, or holds its plates."""
+    take = absolute(take)
+    return shown in (take, take / PLATE_FOLDER)
+
+
+def shows(scene: bpy.types.Scene, take: Path) -> bool:
+    """Whether the take in the folder `take` is what the scene shows."""
+    strip = find_strip(scene)
+    folders = [_shown_folder(background) for background in _backgrounds(scene)]
+    if strip is not None:
+        folders.append(absolute(strip.directory))
+    return any(is_of(folder, take) for folder in folders)
 
 
 def shifts_colour(scene: bpy.types.Scene) -> bool:
@@ -151,6 +166,10 @@ def _backgrounds(scene: bpy.types.Scene) -> list:
     return [
         b for camera in cameras for b in camera.background_images if b.image is not None and b.image.get(MARK)
     ]
+
+
+def _shown_folder(background) -> Path:
+    return absolute(background.image.filepath).parent
 
 
 def _remove(background) -> None:

@@ -22,7 +22,8 @@ from pathlib import Path
 import bpy
 
 from ..backend.protocol.disk import FileFormatError, read_json
-from ..backend.protocol.files import REFERENCE_FILE, TAKE_FILE, writer_alive
+from ..backend.protocol.files import REFERENCE_FILE, TAKE_FILE, frame_names, read_take, writer_alive
+from ..backend.protocol.plates import shown_pictures
 from ..backend.protocol.takes import take_folders
 from . import preferences
 from .versions import REFERENCE_FOLDER, versions
@@ -124,6 +125,18 @@ def reference_version(scene: bpy.types.Scene, shot: str = "") -> Path | None:
     is_own = not shot or safe_name(shot) == safe_name(shot_name(scene))
     chosen = scene.inspatio.reference_version if is_own else ""
     return next((path for path in found if path.name == chosen), found[0] if found else None)
+
+
+def pictures(folder: Path, with_plates: bool = True) -> tuple[list[Path], float]:
+    """What a take is shown by, its plates where every frame has one, else its frames; and the first one's scene frame.
+
+    Raises FileFormatError.
+    """
+    take = read_take(folder)
+    frames = take.shot.cameras.frames
+    names = frame_names(frames)[: take.frames_done]
+    files = shown_pictures(folder, names) if with_plates else [folder / name for name in names]
+    return files, frames[0]
 
 
 def reference_sentence(folder: Path) -> str:

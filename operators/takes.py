@@ -3,7 +3,7 @@
 import bpy
 
 from ..backend.protocol.disk import FileFormatError
-from ..backend.protocol.files import REPORT_FILE, frame_names, read_take
+from ..backend.protocol.files import REPORT_FILE
 from ..inspatio_blender import driver, film_strips, listing, showing, takes
 from ..inspatio_blender.shots import UserError
 from .generate import report_end
@@ -41,7 +41,7 @@ class _OnTake:
 
 
 class INSPATIO_OT_show_take(_OnTake, bpy.types.Operator):
-    """Show the frames of the take in the camera's view and in the sequencer"""
+    """Show the take in the camera's view and in the sequencer, by its plates where it has them"""
 
     bl_idname = "inspatio.show_take"
     bl_label = "Show Take"
@@ -52,16 +52,14 @@ class INSPATIO_OT_show_take(_OnTake, bpy.types.Operator):
         if take is None:
             return {"CANCELLED"}
         try:
-            content = read_take(take.folder)
+            files, first = takes.pictures(take.folder)
         except FileFormatError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        frames = content.shot.cameras.frames
-        names = frame_names(frames)[: content.frames_done]
-        if not names:
+        if not files:
             self.report({"WARNING"}, f"{take.folder.name} has no frames")
             return {"CANCELLED"}
-        showing.show(context.scene, [take.folder / name for name in names], frames[0])
+        showing.show(context.scene, files, first)
         return {"FINISHED"}
 
 

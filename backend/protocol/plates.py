@@ -43,6 +43,14 @@ def missing_plates(folder: Path, take: Take, settings: PlateSettings) -> list[in
     return [index for index, name in enumerate(names) if name not in there]
 
 
+def shown_pictures(folder: Path, names: Sequence[str]) -> list[Path]:
+    """What shows the frames `names` of the take in `folder`: their plates where each has one, else themselves."""
+    plates = folder / PLATE_FOLDER
+    if plates_of(folder) is not None and {path.name for path in plates.iterdir()}.issuperset(names):
+        return [plates / name for name in names]
+    return [folder / name for name in names]
+
+
 def make_plates(folder: Path, take: Take, settings: PlateSettings, develop: Develop) -> Iterator[int]:
     """Make the plates that a take in `folder` lacks, some at a time; yields how many there are after each time.
 

@@ -6,6 +6,7 @@ Each case has a folder, and a file in it, of its own; they share a Blender and a
 import builtins
 import datetime
 import json
+import math
 import os
 import random
 import shutil
@@ -79,6 +80,7 @@ def take_json(take):
 def made_and_laid_out(folder):
     """The way of a user: capture, add all, start, lay out; handles, edits, and a newer take."""
     scene = film_scene(folder, 3, 12)
+    scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = 384, 216, 100
     scene.inspatio.film_handles = 4
     with raises(RuntimeError, "There is no reference yet"):
         bpy.ops.inspatio.queue_add(part="Shot_1")
@@ -137,6 +139,17 @@ def made_and_laid_out(folder):
     assert where(second) == edited[0] and second.channel == edited[2]
     assert second.elements[0].filename == "0007.png"
 
+    # Plates take the place of smaller frames, and fill what these filled, as an artist may have scaled it.
+    third.transform.scale_x *= 1.5
+    wide = third.transform.scale_x * 256
+    scene.inspatio.plate = True
+    assert bpy.ops.inspatio.queue_add(part="Shot_3") == {"FINISHED"}
+    assert bpy.ops.inspatio.queue_start() == {"FINISHED"}
+    assert Path(bpy.path.abspath(third.directory)) == take_of(folder, "Shot_3", 4) / "plate"
+    assert math.isclose(third.transform.scale_x * 384, wide, rel_tol=1e-5)
+    third.transform.scale_x /= 1.5
+    scene.inspatio.plate = False
+
     # Of a take that is deleted the strips show the one before, and go with the last one.
     use = bpy.ops.inspatio.use_part
     assert use(part="Shot_2") == {"FINISHED"}
@@ -150,12 +163,11 @@ def made_and_laid_out(folder):
     # What is seen is the picture on disk.
     scene.render.use_sequencer = True
     scene.view_settings.view_transform = "Standard"
-    scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = 256, 144, 100
     scene.render.image_settings.file_format, scene.render.dither_intensity = "PNG", 0
     scene.frame_set(30)
     scene.render.filepath = str(Path(folder) / "seen.png")
     bpy.ops.render.render(write_still=True)
-    files = (scene.render.filepath, str(take_of(folder, "Shot_3", 3) / "0030.png"))
+    files = (scene.render.filepath, str(take_of(folder, "Shot_3", 4) / "plate" / "0030.png"))
     seen, made = (bpy.data.images.load(file).pixels[:] for file in files)
     assert max(abs(a - b) for a, b in zip(seen, made, strict=True)) < 1.5 / 255
 
