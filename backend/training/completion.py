@@ -21,6 +21,7 @@ from ..constraint.completion import Completion, CompletionConfig
 from ..device import default_device
 from .codec import sequence_files
 from .frames import Frames, Teacher, draw_frame
+from .muon import Muon
 from .runs import Average, Checkpoint, Clock, Masters, cosine
 
 BATCH = 16
@@ -90,7 +91,7 @@ class Drawer:
 
 
 class Stepper:
-    """Muon (Jordan 2024) for the convolutions inside, each as a matrix of its outputs; AdamW for the rest."""
+    """Muon for the convolutions inside, each as a matrix of its outputs; AdamW for the rest."""
 
     def __init__(self, completion: Completion):
         ends = {id(p) for module in (completion.stem, completion.head) for p in module.parameters()}
@@ -101,12 +102,7 @@ class Stepper:
         chosen = {id(p) for p in inside}
         rest = [p for p in completion.parameters() if id(p) not in chosen]
         self.optimizers: list[torch.optim.Optimizer] = [
-            torch.optim.Muon(
-                [matrix for _, matrix in self.matrices],
-                lr=0.0,
-                weight_decay=0.02,
-                adjust_lr_fn="match_rms_adamw",
-            ),
+            Muon([matrix for _, matrix in self.matrices], lr=0.0, weight_decay=0.02),
             torch.optim.AdamW(rest, lr=0.0, weight_decay=0.0, betas=(0.9, 0.98)),
         ]
 

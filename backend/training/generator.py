@@ -23,6 +23,7 @@ from torch import Tensor
 from ..codec.tiny import TinyCodec
 from ..device import default_device
 from ..model import CausalDiT, GeneratorConfig, Schedule, add_noise, predict_x0
+from .muon import Muon
 from .runs import Average, Checkpoint, Clock, Masters, cosine
 
 LEARNING_RATE = 2.5e-3
@@ -179,12 +180,12 @@ def train_step(
 
 
 def optimizers(dit: CausalDiT) -> list[torch.optim.Optimizer]:
-    """Muon (Jordan 2024) for the layers' matrices, AdamW for the rest."""
+    """Muon for the layers' matrices, AdamW for the rest."""
     matrices = [p for name, p in dit.named_parameters() if p.ndim == 2 and name.startswith("blocks.")]
     chosen = {id(p) for p in matrices}
     rest = [p for p in dit.parameters() if id(p) not in chosen]
     return [
-        torch.optim.Muon(matrices, lr=LEARNING_RATE, weight_decay=0.02, adjust_lr_fn="match_rms_adamw"),
+        Muon(matrices, lr=LEARNING_RATE, weight_decay=0.02),
         torch.optim.AdamW(rest, lr=LEARNING_RATE, weight_decay=0.0, betas=(0.9, 0.98)),
     ]
 
