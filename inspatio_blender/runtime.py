@@ -23,7 +23,6 @@ from pathlib import Path
 
 import bpy
 
-from ..backend.protocol.disk import FileFormatError
 from ..backend.protocol.files import Shot
 from . import (
     camera_images,
@@ -31,10 +30,10 @@ from . import (
     environment,
     film,
     film_listing,
-    film_strips,
     jobs,
     listing,
     preferences,
+    presenting,
     recovery,
     reports,
     shots,
@@ -179,7 +178,7 @@ class Runtime:
         )
         folders = tuple(takes.reference_versions(scene))
         job = jobs.Develop(setup=setup, folder=take.folder, references=folders, settings=settings)
-        self._show_again(scene, take.folder, with_plates=False)  # Plates of other settings go.
+        presenting.show_again(scene, take.folder, with_plates=False)  # Plates of other settings go.
         progress.begin(self.worker.submit(job))
         return progress
 
@@ -399,7 +398,7 @@ class Runtime:
         if scene is None or progress.state == "sampling":
             return
         if progress.active or not showing.is_shown(scene):
-            self.show_progress()
+            presenting.show(progress)
 
     def note_updates(self, depsgraph: bpy.types.Depsgraph) -> None:
         """Blender has evaluated something anew: the checked coverage may be stale now, and the preview."""
@@ -553,44 +552,11 @@ class Runtime:
                     self.backend_message = event.message
         else:
             progress.handle(event)
-            if isinstance(event, (jobs.TakeStarted, jobs.BlockDone)):
-                self.show_progress()
+            presenting.follow(progress, event)
             if isinstance(event, (jobs.TakeStarted, jobs.Ended)) and progress.scene is not None:
                 listing.refresh(progress.scene, self.running_folder)
             if isinstance(event, jobs.BlockDone):
                 listing.note_frames(progress.folder, progress.frames_done)
             if isinstance(event, jobs.CoverageLow) and progress.state == "asking":
                 self._ask_anyway()
-            if isinstance(event, jobs.Ended):
-                self._show_plates(progress)
-                if event.state == "finished":
-                    self._follow_in_films(progress.name)
         self._redraw(isinstance(event, jobs.BlockDone))
-
-    def _follow_in_films(self, name: str) -> None:
-        """A shot has a new take: it takes the place of the one before wherever its film is laid out."""
-        for scene in bpy.data.scenes:
-            film_strips.follow(scene, name)
-
-    def _show_plates(self, progress: Progress) -> None:
-        """Plates have been made, or not all of them: show the take anew, where it is what is shown."""
-        if isinstance(progress.job, jobs.Develop):
-            self._show_again(progress.scene, progress.job.folder)
-        elif progress.shot is not None and progress.shot.plate is not None:
-            self.show_progress()
-
-    def _show_again(self, scene: bpy.types.Scene | None, folder: Path, with_plates: bool = True) -> None:
-        """Show the take in `folder` by what there is of it now, where the scene shows it."""
-        if scene is None or not showing.shows(scene, folder):
-            return
-        try:
-            showing.show(scene, *takes.pictures(folder, with_plates))
-        except FileFormatError as error:
-            log.warning("%s", error)
-
-    def show_progress(self) -> None:
-        """Show what has arrived of the take. Harmless to repeat, for example after an undo."""
-        progress = self.progress
-        if progress is None or progress.is_render or progress.scene is None or not progress.files():
-            return
-        showing.show(progress.scene, progress.files(), progress.shot.cameras.frames[0])
