@@ -30,8 +30,7 @@ def test_it_measures_what_plates_gain(tmp_path: Path, monkeypatch: pytest.Monkey
         shown=np.array([0]),
         truth=truth[None],
         **{
-            f"{track}_{name}": value
-            for track in ("small", "reference")
+            f"reference_{name}": value
             for name, value in {
                 "frames": np.array([1.0]),
                 "colour": truth[None],

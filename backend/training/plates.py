@@ -38,7 +38,8 @@ MOVING = 4
 class Scene:
     """A scene as `tests.scenes.evaluation --height` stores it: truth (S, H, W, 3) at frames `shown` of a move of T.
 
-    seen: the reference as large as the generator sees it. world: at the plates' size; of one that moves, a few moments.
+    seen: the reference that the generator is given. world: what plates are made of. They are the same but for one that
+    moves, of which there are a few moments at the plates' size, and all of them at a smaller one.
     """
 
     seen: World
@@ -60,7 +61,7 @@ class Scene:
                     torch.from_numpy(file[f"{track}_world_to_camera"]).double(),
                     torch.from_numpy(file[f"{track}_frames"]),
                 )
-                for track in ("small", "reference")
+                for track in ("seen" if "seen_frames" in file else "reference", "reference")
             )
             placed = (torch.from_numpy(file[name]).double() for name in ("intrinsics", "world_to_camera"))
             return cls(seen, world, CameraBlock(frames, *placed), file["shown"].tolist(), file["truth"])

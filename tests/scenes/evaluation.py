@@ -6,7 +6,7 @@ kept, so a run can be taken up again. `contact.png` shows first, middle and last
 
 With `--height 1080` the same sets as plates are measured on (`backend.training.plates`): a few true frames at that
 size, the cameras of the whole move, and the reference. Pictures of that size take long, so of a reference that moves
-there are those moments that plates are made of, and all of them as large as the generator sees them.
+there are those moments that plates are made of, and for the generator all of them at twice the size of its frames.
 """
 
 import argparse
@@ -44,8 +44,11 @@ def render_large(path: Path, make: Maker, samples: int, height: int, length: int
     shown = np.linspace(0, length - 1, targets + 1).round().astype(int)[1:]
     pieces = length // 2 + np.arange(MOVING)
     moments = np.union1d(shown, pieces[pieces < length]) if shot.dynamic else np.array([0])
-    tracks = {"reference": moments, "small": np.arange(length) if shot.dynamic else moments}
-    views = {"small": [studio.render(reference, frames[index]) for index in tracks["small"]]}
+    tracks, views = {"reference": moments}, {}
+    if shot.dynamic:
+        tracks["seen"] = np.arange(length)
+        scene.render.resolution_x, scene.render.resolution_y = 2 * capture.WIDTH, 2 * capture.HEIGHT
+        views["seen"] = [studio.render(reference, frame) for frame in frames]
     width = round(height * capture.WIDTH / capture.HEIGHT)
     scene.render.resolution_x, scene.render.resolution_y = width, height
     views["reference"] = [studio.render(reference, frames[index]) for index in moments]
