@@ -12,8 +12,8 @@ any time, and again.
 
     plate = plain + strength * inside * trust * (gain * colour + added - plain)
 
-`gain` and `added` bring the warp to the light that the frame has, so that what is coarse is always the frame's; `trust`
-falls where the two show different things; `inside` is 0 in holes and rises softly away from them. All of them are
+`gain` and `added` bring the warp to the light that the frame has, where that is plainly another or a hole is near;
+`trust` falls where the two show different things; `inside` is 0 in holes and rises softly away from them. All of them are
 smooth over the plate and made of this frame alone: no seam, and nothing flickers that stands still.
 """
 
@@ -54,6 +54,9 @@ NOISE = 10.0
 """Codes by which they may always differ."""
 ALIKE = 0.3
 """The share of their contrast by which they may differ and still show the same."""
+SLIGHT = 8.0
+"""Codes of coarse change that are as likely the generator's inaccuracy as another light. In less than that the reference
+is right; but not beside holes, where a step to the generated picture would show."""
 ANOTHER = 70.0
 """Codes of coarse change that are rather another thing than another light."""
 GAINS = 0.8, 1.25
@@ -290,10 +293,12 @@ def against(frame: Array, sums: Array) -> Array:
     gain = 1 + told * (np.clip((both + floor) / (var_seen + floor), *GAINS) - 1)
     apart = var_own - 2 * gain * both + gain * gain * var_seen
     allowed = floor + ALIKE * (var_own + gain * gain * var_seen)
-    changed = np.abs(mean_own - mean_seen).max(axis=2) / ANOTHER
-    trust = np.exp(-told * (np.maximum(apart / allowed - 1, 0) + changed * changed))
-    added = told[..., None] * (mean_own - gain[..., None] * mean_seen)
-    return np.ascontiguousarray(np.dstack([trust, gain, added]), np.float32)
+    changed = np.square(mean_own - mean_seen).max(axis=2)
+    trust = np.exp(-told * (np.maximum(apart / allowed - 1, 0) + changed / ANOTHER**2))
+    # At a straight edge of a hole half of what is around is known.
+    relit = np.maximum(changed**2 / (changed**2 + SLIGHT**4), np.minimum(2 * (1 - total), 1))
+    added = (relit * told)[..., None] * (mean_own - gain[..., None] * mean_seen)
+    return np.ascontiguousarray(np.dstack([trust, 1 + relit * (gain - 1), added]), np.float32)
 
 
 def _blurred(x: Array, size: int) -> Array:
