@@ -13,8 +13,8 @@ any time, and again.
     plate = plain + strength * inside * trust * (gain * colour + added - plain)
 
 `gain` and `added` bring the warp to the light that the frame has, where that is plainly another or a hole is near;
-`trust` falls where the two show different things; `inside` is 0 in holes and rises softly away from them. All of them are
-smooth over the plate and made of this frame alone: no seam, and nothing flickers that stands still.
+`trust` falls where the two show different things; `inside` is 0 in holes and rises softly away from them. All of them
+are smooth over the plate and made of this frame alone: no seam, and nothing flickers that stands still.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ NOISE = 10.0
 ALIKE = 0.3
 """The share of their contrast by which they may differ and still show the same."""
 SLIGHT = 8.0
-"""Codes of coarse change that are as likely the generator's inaccuracy as another light. In less than that the reference
-is right; but not beside holes, where a step to the generated picture would show."""
+"""Codes of coarse change that are as likely the generator's inaccuracy as another light. In less than that the
+reference is right; but not beside holes, where a step to the generated picture would show."""
 ANOTHER = 70.0
 """Codes of coarse change that are rather another thing than another light."""
 GAINS = 0.8, 1.25
