@@ -1,5 +1,7 @@
 """Joint distribution matching distillation: against closed forms, and on networks small enough to train in seconds."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
@@ -7,7 +9,9 @@ from torch import Tensor
 from backend.model import CausalDiT, GeneratorConfig
 from backend.training.jdmd.dmd import answers, dmd_loss
 from backend.training.jdmd.flow import Condition, Flow, draw_sigmas, flow_loss, noised, per_clip
+from backend.training.jdmd.joint import Joint, Settings, Stream
 from backend.training.jdmd.rollout import roll_out
+from backend.training.runs import Checkpoint, cosine
 
 SHAPE = 3, 2, 4, 4  # latents, channels, height, width
 
@@ -199,3 +203,81 @@ def test_gradients_go_through_the_last_step_of_each_block_alone() -> None:
     expected = torch.autograd.grad(x0.sum(), list(dit.parameters()), allow_unused=True)
     for got, want in zip(second, expected, strict=True):
         torch.testing.assert_close(got, torch.zeros_like(got) if want is None else want, atol=1e-4, rtol=1e-3)
+
+
+def flow(seed: int) -> Flow:
+    torch.manual_seed(seed)
+    return Flow(CausalDiT(config("flow")))
+
+
+def draw(generator: torch.Generator) -> Condition:
+    x0 = torch.randn((2, 6, 2, 4, 4), generator=generator)
+    return Condition(x0, torch.randn((2, 6, 4, 4, 4), generator=generator), x0)
+
+
+def draw_nothing(generator: torch.Generator) -> Condition:
+    return Condition.nothing(torch.randn((2, 6, 2, 4, 4), generator=generator))
+
+
+def joint(weight: float = 0.5, also_free: bool = True) -> Joint:
+    streams = [Stream("rerender", draw, flow(1), flow(2), 1.0, guidance=1.5)]
+    if also_free:
+        streams.append(Stream("free", draw_nothing, flow(3), flow(4), weight))
+    return Joint(student(), streams, Settings(critic_steps=2))
+
+
+def weights(trained: Joint) -> list[Tensor]:
+    return [p.detach().clone() for p in trained.model.parameters()] + list(trained.average.weights.values())
+
+
+def test_a_resumed_run_equals_an_unbroken_one(tmp_path: Path) -> None:
+    unbroken, broken = joint(), joint()
+    for number in range(3):
+        unbroken.step(number)
+    broken.step(0)
+    Checkpoint(tmp_path / "jdmd.pt", broken.model, broken.optimizers, broken.average).save(1, 0.0)
+    again = joint()
+    kept = Checkpoint(tmp_path / "jdmd.pt", again.model, again.optimizers, again.average)
+    for number in range(kept.step, 3):
+        again.step(number)
+    for one, other in zip(weights(unbroken), weights(again), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_joint_weight_of_nothing_is_re_rendering_alone() -> None:
+    none, alone, both = joint(0.0), joint(also_free=False), joint(0.5)
+    for number in range(2):
+        for trained in (none, alone, both):
+            trained.step(number)
+    for one, other in zip(none.student.parameters(), alone.student.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert any(
+        not torch.equal(one, other)
+        for one, other in zip(both.student.parameters(), alone.student.parameters(), strict=True)
+    )
+
+
+def test_one_batch_is_learnt_by_heart() -> None:
+    """A teacher that knows one clip for each of two references alone: the student comes to make them."""
+    goal = torch.tensor([1.0, -1.0])[:, None, None, None, None].expand(2, *SHAPE)
+    condition = Condition(goal, torch.zeros(2, 3, 4, 4, 4), torch.zeros(2, *SHAPE))
+
+    class Knows(Flow):
+        def x0(self, noisy: Tensor, sigma: Tensor, condition: Condition) -> Tensor:
+            return goal
+
+    torch.manual_seed(4)
+    dit = CausalDiT(config("render_residual"))
+    stream = Stream("rerender", lambda _: condition, Knows(flow(1).dit), flow(2), 1.0)
+    trained = Joint(dit, [stream], Settings(student_rate=6e-3, critic_rate=1e-2, critic_steps=3))
+
+    def error(last_step: int) -> float:
+        with torch.no_grad():
+            made = roll_out(dit, condition, torch.Generator().manual_seed(1), last_step=last_step)
+        return float((made - goal).square().mean())
+
+    assert error(3) > 1
+    for number in range(100):
+        trained.step(number, cosine(number / 100))
+    for step in range(4):
+        assert error(step) < 0.1, step

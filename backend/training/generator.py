@@ -179,14 +179,14 @@ def train_step(
     return block_loss(x0, batch, part, weight)
 
 
-def optimizers(dit: CausalDiT) -> list[torch.optim.Optimizer]:
+def optimizers(dit: CausalDiT, rate: float = LEARNING_RATE) -> list[torch.optim.Optimizer]:
     """Muon for the layers' matrices, AdamW for the rest."""
     matrices = [p for name, p in dit.named_parameters() if p.ndim == 2 and name.startswith("blocks.")]
     chosen = {id(p) for p in matrices}
     rest = [p for p in dit.parameters() if id(p) not in chosen]
     return [
-        Muon(matrices, lr=LEARNING_RATE, weight_decay=0.02),
-        torch.optim.AdamW(rest, lr=LEARNING_RATE, weight_decay=0.0, betas=(0.9, 0.98)),
+        Muon(matrices, lr=rate, weight_decay=0.02),
+        torch.optim.AdamW(rest, lr=rate, weight_decay=0.0, betas=(0.9, 0.98)),
     ]
 
 
