@@ -1,0 +1,114 @@
+"""Camera control: whether generated frames show the world from where they were asked to.
+
+Features of a generated frame are found again in the true one, whose depth makes points of the world of them. The camera
+that sees these points where the generated frame has them (PnP with RANSAC) is where it was really generated from.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+RATIO = 0.8
+"""A match counts that is so much nearer than the next one (Lowe 2004)."""
+REACH = 0.1
+"""Of the frame's width: how far from its place in the truth a feature may be found."""
+INLIER = 2.0
+"""Pixels at the measured size that a point may lie off and still count for the camera."""
+LEAST = 12
+"""Points without which there is nothing to measure."""
+STRAIGHT = np.zeros(4)
+"""A lens without distortion."""
+LARGER = 2
+"""Small frames are measured so many times larger: features are found from a few pixels on."""
+
+
+@dataclass(frozen=True)
+class Control:
+    """How far the camera of a generated frame is from the one that was asked for.
+
+    rotation: degrees. translation: share of the points' median depth. reprojection: median distance of the points from
+    where the asked camera sees them, in pixels of the frame. points: how many were found.
+    """
+
+    rotation: float
+    translation: float
+    reprojection: float
+    points: int
+
+
+def control(
+    frame: np.ndarray,
+    truth: np.ndarray,
+    depth: np.ndarray,
+    intrinsics: np.ndarray,
+    world_to_camera: np.ndarray,
+) -> Control | None:
+    """Of a generated frame (H, W, 3) uint8 beside the true one, its planar depth (H, W) and its camera.
+
+    intrinsics (3, 3), world_to_camera (3 or 4, 4): OpenCV axes, pixel centres at integers. None where too few features
+    are found again.
+    """
+    here, there = _matches(frame, truth)
+    columns, rows = np.rint(there).astype(int).T
+    inside = (columns >= 0) & (columns < depth.shape[1]) & (rows >= 0) & (rows < depth.shape[0])
+    here, there, columns, rows = here[inside], there[inside], columns[inside], rows[inside]
+    z = depth[rows, columns].astype(np.float64)
+    solid = np.isfinite(z) & (z > 0) & ~_at_jump(depth)[rows, columns]
+    here, there, z = here[solid], there[solid], z[solid]
+    if len(here) < LEAST:
+        return None
+    # Points in the axes of the camera that was asked for: the camera found is then how far off it is.
+    k = intrinsics.astype(np.float64)
+    points = np.column_stack([there, np.ones(len(there))]) @ np.linalg.inv(k).T * z[:, None]
+    found, turn, shift, chosen = cv2.solvePnPRansac(
+        points,
+        here,
+        k,
+        STRAIGHT,
+        reprojectionError=INLIER / LARGER,
+        iterationsCount=300,
+        flags=cv2.SOLVEPNP_EPNP,
+    )
+    if not found or chosen is None or len(chosen) < LEAST:
+        return None
+    chosen = chosen.ravel()
+    turn, shift = cv2.solvePnPRefineLM(points[chosen], here[chosen], k, STRAIGHT, turn, shift)
+    # World_to_camera cancels: it is the same for the points and for the camera that was asked for.
+    moved = float(np.linalg.norm(cv2.Rodrigues(turn)[0].T @ shift))
+    return Control(
+        float(np.degrees(np.linalg.norm(turn))),
+        moved / float(np.median(z[chosen])),
+        float(np.median(np.linalg.norm(here - there, axis=1))),
+        len(chosen),
+    )
+
+
+def _matches(frame: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places (N, 2) of the same features in both pictures, in pixels whose centres are integers."""
+    found = cv2.SIFT.create(contrastThreshold=0.02)
+    places, features = [], []
+    for picture in (frame, truth):
+        grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        large = cv2.resize(grey, None, fx=LARGER, fy=LARGER, interpolation=cv2.INTER_CUBIC)
+        keys, described = found.detectAndCompute(large, np.full(large.shape, 255, np.uint8))
+        places.append((np.array([key.pt for key in keys]).reshape(-1, 2) + 0.5) / LARGER - 0.5)
+        features.append(described)
+    empty = np.empty((0, 2)), np.empty((0, 2))
+    if any(described is None or len(described) < 2 for described in features):
+        return empty
+    pairs = cv2.BFMatcher(cv2.NORM_L2).knnMatch(features[0], features[1], k=2)
+    good = [one for one, other in pairs if one.distance < RATIO * other.distance]
+    if not good:
+        return empty
+    here = places[0][[match.queryIdx for match in good]]
+    there = places[1][[match.trainIdx for match in good]]
+    near = np.linalg.norm(here - there, axis=1) < REACH * frame.shape[1]
+    return here[near], there[near]
+
+
+def _at_jump(depth: np.ndarray) -> np.ndarray:
+    """Where depth (H, W) jumps by a twentieth within a pixel: a feature there lies on one side or the other."""
+    solid = np.where(np.isfinite(depth), depth, 1e6).astype(np.float32)
+    least, most = cv2.erode(solid, np.ones((3, 3))), cv2.dilate(solid, np.ones((3, 3)))
+    return np.asarray(most > 1.05 * least)

@@ -1,0 +1,92 @@
+"""Camera control and distance to real frames, on pictures whose camera, blur and kind are known."""
+
+import cv2
+import numpy as np
+import pytest
+
+from backend.training.control import control
+from backend.training.distance import laplacian_levels, sharpness, sliced_wasserstein
+
+WIDTH, HEIGHT = 256, 144
+LENS = np.array([[220.0, 0, (WIDTH - 1) / 2], [0, 220.0, (HEIGHT - 1) / 2], [0, 0, 1]])
+
+
+def texture(seed: int, size: int = 1024) -> np.ndarray:
+    """Blobs of every size, uint8 (size, size, 3)."""
+    rng, made = np.random.default_rng(seed), np.zeros((size, size, 3))
+    for scale in (4, 8, 16, 32, 64):
+        noise = rng.normal(size=(size // scale, size // scale, 3))
+        made += cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC)
+    return (128 + 32 * made).clip(0, 255).astype(np.uint8)
+
+
+def look(pose: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Picture and depth of two textured planes, a wall at z = 4 and a shelf before its left half at z = 2.5."""
+    rays = np.stack(np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT)), -1).reshape(-1, 2)
+    rays = np.column_stack([rays, np.ones(len(rays))]) @ np.linalg.inv(LENS).T
+    rotation, centre = pose[:3, :3].T, -pose[:3, :3].T @ pose[:3, 3]
+    directions = rays @ rotation.T
+    picture, depth = np.zeros((len(rays), 3), np.uint8), np.full(len(rays), np.inf)
+    for z, side, plane in ((4.0, 10.0, seed), (2.5, -0.1, seed + 1)):
+        t = (z - centre[2]) / directions[:, 2]
+        points = centre + t[:, None] * directions
+        hit = (t > 0) & (points[:, 0] < side)
+        source = texture(plane)
+        u, v = ((points[:, axis] * 160 + 512).astype(np.float32).reshape(HEIGHT, WIDTH) for axis in (0, 1))
+        seen = cv2.remap(source, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP).reshape(-1, 3)
+        picture[hit], depth[hit] = seen[hit], (t * rays[:, 2])[hit]
+    return picture.reshape(HEIGHT, WIDTH, 3), depth.reshape(HEIGHT, WIDTH)
+
+
+def pose(shift: float = 0.0, degrees: float = 0.0) -> np.ndarray:
+    turned = np.eye(4)
+    turned[:3, :3] = cv2.Rodrigues(np.array([0.0, np.radians(degrees), 0.0]))[0]
+    turned[:3, 3] = -turned[:3, :3] @ np.array([shift, 0.0, 0.0])
+    return turned
+
+
+@pytest.mark.parametrize(("shift", "degrees"), [(0.0, 0.0), (0.15, 0.0), (0.0, 2.0), (0.1, -1.5)])
+def test_the_camera_of_a_frame_is_found(shift: float, degrees: float) -> None:
+    asked = pose(0.3, 4.0)
+    truth, depth = look(asked)
+    # Off by so much from the camera that was asked for, in its own axes.
+    frame, _ = look(pose(shift, degrees) @ asked)
+    found = control(frame, truth, depth, LENS, asked)
+    assert found is not None and found.points > 30
+    assert found.rotation == pytest.approx(abs(degrees), abs=0.25)
+    assert found.translation == pytest.approx(shift / 3.2, abs=0.015)
+    assert found.reprojection < 0.5 if not (shift or degrees) else found.reprojection > 2
+
+
+def test_another_world_has_no_camera() -> None:
+    truth, depth = look(pose())
+    other, _ = look(pose(), seed=7)
+    assert control(other, truth, depth, LENS, pose()) is None
+    assert control(np.zeros_like(truth), truth, depth, LENS, pose()) is None
+
+
+def frames(count: int, seed: int) -> np.ndarray:
+    return np.stack([texture(seed + index)[:HEIGHT, :WIDTH] for index in range(count)]) / 255.0
+
+
+def test_levels_add_up_to_the_frame() -> None:
+    frame = frames(1, 3)[0]
+    levels = laplacian_levels(frame)
+    assert len(levels) == 4
+    made = levels[-1]
+    for band in reversed(levels[:-1]):
+        made = band + cv2.pyrUp(made, dstsize=(band.shape[1], band.shape[0]))
+    np.testing.assert_allclose(made, frame, atol=1e-5)
+
+
+def test_frames_of_one_kind_are_near_and_blurred_ones_far() -> None:
+    real, same = frames(6, 10), frames(6, 50)
+    blurred = np.stack([cv2.GaussianBlur(frame, (0, 0), 1.5) for frame in same])
+    near, far = sliced_wasserstein(same, real), sliced_wasserstein(blurred, real)
+    assert max(near[:-1]) < 0.12  # Of the coarsest level there are few patches that do not overlap.
+    assert far[0] > 4 * near[0] and far[0] > far[1] > far[-1] - 0.02
+    assert far[-1] < 1.2 * near[-1]
+    assert sliced_wasserstein(real, real)[0] < near[0] + 0.05
+    assert sharpness(blurred) < 0.5 * sharpness(same)
+    with pytest.raises(ValueError, match="cannot be compared"):
+        sliced_wasserstein(real[:, :72], real)
