@@ -87,6 +87,6 @@ def test_frames_of_one_kind_are_near_and_blurred_ones_far() -> None:
     assert far[0] > 4 * near[0] and far[0] > far[1] > far[-1] - 0.02
     assert far[-1] < 1.2 * near[-1]
     assert sliced_wasserstein(real, real)[0] < near[0] + 0.05
-    assert sharpness(blurred) < 0.5 * sharpness(same)
+    assert sharpness(blurred) < 0.7 * sharpness(same)
     with pytest.raises(ValueError, match="cannot be compared"):
         sliced_wasserstein(real[:, :72], real)

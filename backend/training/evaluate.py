@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from ..constraint import WARPS
+from ..constraint.completion import Completion
 from ..constraint.fill import fill_holes
 from ..constraint.splat import Render
 from ..context import render_world
@@ -215,12 +216,16 @@ def main() -> None:
     parser.add_argument("--preset", default="tiny")
     parser.add_argument("--warp", choices=WARPS, help="in place of the preset's own")
     parser.add_argument("--holes", choices=WARPS, help="measure in the holes of this warp, to compare two")
+    parser.add_argument("--completion", type=Path, help="weights in place of the preset's own")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("out/evaluation"))
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     preset = load_preset(arguments.preset)
     preset = replace(preset, warp=arguments.warp or preset.warp)
+    if arguments.completion is not None:
+        completion = Completion.load(arguments.completion).set_dtype(preset.device.dtype)
+        preset = replace(preset, completion=completion.requires_grad_(False))
     results = [
         evaluate_scene(path, preset, arguments.seed, arguments.out, arguments.holes)
         for path in sorted(arguments.scenes.glob("*.npz"))
