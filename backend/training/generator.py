@@ -69,6 +69,7 @@ def draw_batch(
     """`size` examples cut to a window of (height, width) latents at an even place; float32, (B, 6, C, h, w).
 
     Of four places drawn, the one whose holes come nearest to a third of it: little is learnt from a window without.
+    Examples without a mask have no holes, and the first place is as good as any.
     """
     height, width = window
     cuts: dict[str, list[Tensor]] = {}
@@ -79,9 +80,10 @@ def draw_batch(
             full = example["truth"].shape[-2:]
             top = 2 * int(rng.integers(0, (full[0] - height) // 2 + 1))
             left = 2 * int(rng.integers(0, (full[1] - width) // 2 + 1))
-            holes = float(
-                (example["mask"][3:, 0, top : top + height, left : left + width] < 0).float().mean()
-            )
+            mask = example.get("mask")
+            holes = 0.0
+            if mask is not None:
+                holes = float((mask[3:, 0, top : top + height, left : left + width] < 0).float().mean())
             places.append((abs(holes - 0.33), len(places), example, top, left))
         _, _, example, top, left = min(places, key=lambda place: place[:2])
         for name, tensor in example.items():

@@ -1,5 +1,7 @@
 """Joint distribution matching distillation (arXiv 2604.07209): what its stages are made of.
 
+clips    real video for the free stream
+teacher  stage: a flow-matching model for each stream
 flow     flow matching: teachers, and the critics that follow the student
 rollout  the student's own blocks, one after the other, as it makes them in use
 dmd      where to a student's frames have to move, from a teacher and a critic
