@@ -1,5 +1,6 @@
 """Clips of real video, and the stage that trains teachers: on a movie and latents made here."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from backend.training.generator import Pool
+from backend.training.generator import Pool, save_generator
+from backend.training.jdmd import distil
 from backend.training.jdmd import teacher as stage
 from backend.training.jdmd.clips import HEIGHT, LENGTH, WIDTH, clips, draw_clip
+from backend.training.runs import Average, cosine
 
 FRAMES = 200
 
@@ -104,3 +107,49 @@ def test_a_teacher_learns_and_a_resumed_run_equals_an_unbroken_one(
     for one, other in zip(unbroken.dit.parameters(), again.dit.parameters(), strict=True):
         assert torch.equal(one, other)
     assert (tmp_path / "broken" / "teacher.safetensors").is_file()
+
+
+def test_distilling_goes_on_where_it_was_and_says_how_it_goes(
+    pools: tuple[Pool, Pool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "REPORT", 20)
+    monkeypatch.setattr(distil, "REPORT", 2)
+    for name, free in (("rerender", False), ("free", True)):
+        stage.train(*pools, tmp_path / name, 20, 4, free, config=SMALL)
+    torch.manual_seed(1)
+    student = stage.CausalDiT(replace(SMALL, prediction="render_residual"))
+    save_generator(student, Average(student, 0.9), tmp_path / "student.safetensors")
+
+    def run(name: str, steps: int) -> distil.Joint:
+        streams = [
+            distil.stream("rerender", tmp_path / "rerender" / "teacher.safetensors", pools[0], 2, 1.0, 1.5),
+            distil.stream("free", tmp_path / "free" / "teacher.safetensors", pools[0], 2, 0.5),
+        ]
+        begun = distil.load_dit(tmp_path / "student.safetensors")
+        return distil.train(begun, streams, distil.Settings(critic_steps=1), tmp_path / name, steps)
+
+    whole = run("whole", 4)
+    monkeypatch.setattr(distil, "cosine", lambda share: cosine(share * 2 / 4) if seen else cosine(share))
+    seen = [1]
+    run("broken", 2)
+    seen.clear()
+    again = run("broken", 4)
+    for one, other in zip(whole.student.parameters(), again.student.parameters(), strict=True):
+        assert torch.equal(one, other)
+    lines = [json.loads(line) for line in (tmp_path / "broken" / "jdmd.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 4]
+    assert {"student_rerender", "student_free", "critic_rerender", "critic_free"} < set(lines[0])
+    made = distil.load_dit(tmp_path / "broken" / "generator.safetensors")
+    assert made.config.prediction == "render_residual"
+    assert any(
+        not torch.equal(one, other)
+        for one, other in zip(made.parameters(), student.parameters(), strict=True)
+    )
+
+
+def test_a_joint_weight_without_a_teacher_is_refused(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    words = ["distil", "--student", "a", "--teacher", "b", "--latents", "c", "--run", "d", "--joint", "0.3"]
+    monkeypatch.setattr("sys.argv", words)
+    with pytest.raises(SystemExit):
+        distil.main()
+    assert "--free-teacher" in capsys.readouterr().err
