@@ -21,7 +21,7 @@ from ..residency import Networks
 from .base import Autoencoder, LoadedPreset, Preset, PresetError
 
 TINY = "tiny"
-WARP = "splat"
+WARP = "surface"
 """What its networks are trained on, one of `constraint.WARPS`."""
 GENERATOR_FILE, CODEC_FILE = "generator.safetensors", "codec.safetensors"
 COMPLETION_FILE = "completion.safetensors"

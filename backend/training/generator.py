@@ -251,16 +251,23 @@ def train(
     batch_size: int,
     seed: int = 0,
     config: GeneratorConfig = TINY,
+    start: Path | None = None,
+    learning_rate: float = LEARNING_RATE,
 ) -> None:
-    """Train on the pool, which may grow meanwhile; resumes from RUN/generator.pt. `tests` give the log's figures."""
+    """Train on the pool, which may grow meanwhile; resumes from RUN/generator.pt. `tests` give the log's figures.
+
+    start: weights that a new run begins with, which want a smaller rate.
+    """
     run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     dtype = default_device().dtype
     dit = CausalDiT(config)  # the float32 masters; `working` computes
     start_at_the_render(dit)
+    if start is not None:
+        dit.load_state_dict({name: tensor.float() for name, tensor in load_file(start).items()})
     working = CausalDiT(config).to(dtype)
     trainee, weight = Trainee(working), pixel_weight(codec)
-    steps = optimizers(dit)
+    steps = optimizers(dit, learning_rate)
     average = Average(dit, 0.999)
     checkpoint = Checkpoint(run / "generator.pt", dit, steps, average)
     step = checkpoint.step
@@ -272,7 +279,7 @@ def train(
         progress = clock.seconds / (minutes * 60)
         for optimizer in steps:
             for group in optimizer.param_groups:
-                group["lr"] = LEARNING_RATE * cosine(progress)
+                group["lr"] = learning_rate * cosine(progress)
         whole = progress >= WHOLE_FROM
         window, size = ((18, 32), max(1, batch_size // 4)) if whole else (WINDOW, batch_size)
         batch = draw_batch(pool.examples, size, window, rng)
@@ -318,6 +325,8 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="folder of checkpoints")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--start", type=Path, help="weights that a new run begins with")
+    parser.add_argument("--rate", type=float, default=LEARNING_RATE, help="peak learning rate")
     arguments = parser.parse_args()
     train(
         Pool(arguments.latents),
@@ -326,6 +335,8 @@ def main() -> None:
         arguments.run,
         arguments.minutes,
         arguments.batch,
+        start=arguments.start,
+        learning_rate=arguments.rate,
     )
 
 
