@@ -176,8 +176,7 @@ class Session:
         asked to.
         """
         if self._preset.warp == "surface":
-            show("Compiling the warp", 0.0)
-            compile_loops()
+            compile_loops(lambda: show("Compiling the warp", 0.0))
         accelerator, device = self._preset.accelerator, self._preset.device.torch_device
         shape = self._width, self._height, self._autoencoder.digest, self._world.kind, self._preset.plan
         if accelerator is None or not accelerator.warms_up or shape in accelerator.warm:

@@ -16,6 +16,7 @@ import torch
 from fakes import small_presets
 from references import move, write_reference
 
+from backend.constraint import compiled
 from backend.context import MovingContext, StillContext, cover, render_world
 from backend.coverage import coverage_of
 from backend.model.sampler import Cancelled
@@ -175,8 +176,9 @@ def test_a_wrong_number_of_cameras_is_refused(preset: LoadedPreset, worlds: dict
 
 
 def test_a_preset_with_the_surface_warp_compiles_it_before_its_first_block(
-    preset: LoadedPreset, worlds: dict[str, World]
+    preset: LoadedPreset, worlds: dict[str, World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(compiled, "is_kept", lambda: False)
     told: list[tuple[str, float]] = []
     frames = {}
     for warp in ("splat", "surface"):
@@ -184,6 +186,9 @@ def test_a_preset_with_the_surface_warp_compiles_it_before_its_first_block(
         session.warm_up(lambda text, share: told.append((text, share)))
         frames[warp] = _frames(_run(session, move(21, WIDTH, HEIGHT), [0, 1]))
     assert told == [("Compiling the warp", 0.0)]
+    monkeypatch.setattr(compiled, "is_kept", lambda: True)
+    session.warm_up(lambda text, share: told.append((text, share)))
+    assert len(told) == 1, "what takes moments isn't worth a word"
     assert frames["surface"].shape == frames["splat"].shape
     assert (frames["surface"] != frames["splat"]).any()
 

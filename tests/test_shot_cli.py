@@ -19,6 +19,7 @@ from movies import check_film
 from references import write_shot
 
 from backend import cli, movie, presets
+from backend.constraint import compile_loops
 from backend.protocol.disk import write_whole
 from backend.protocol.files import Take, read_take
 from backend.report import ReportError, make_report
@@ -41,6 +42,12 @@ def installed(monkeypatch: pytest.MonkeyPatch, small: presets.Presets) -> None:
 
 def _frames(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.glob("*.png"))}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled() -> None:
+    """Once on a machine a first shot says that the warp is compiled: here lines are counted."""
+    compile_loops()
 
 
 @pytest.mark.usefixtures("installed")

@@ -50,6 +50,11 @@ def compiled(function: Any) -> Any:
         settings.CACHE_DIR = before
 
 
+def is_kept() -> bool:
+    """Whether a process before this one compiled these loops, so that moments suffice to have them."""
+    return _FOLDER is not None and any(_FOLDER.rglob("*.nbc"))
+
+
 def inlined(function: Any) -> Any:
     """A part of loops: it becomes one with them."""
     return numba.njit(forceinline=True, **_OPTIONS)(function)

@@ -23,6 +23,7 @@ milliseconds, in which a GPU could hardly be told what to do. No result depends 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -91,9 +92,15 @@ def _float(x: Array) -> Array:
     return x.astype(np.float32)
 
 
-def compile_loops() -> None:
+def compile_loops(slowly: Callable[[], None] = lambda: None) -> None:
     """Have everything compiled that `surface_views` needs: seconds once on a machine, moments later on, see `compiled`.
-    Another thread that needs it meanwhile waits for it."""
+
+    Another thread that needs it meanwhile waits for it. `slowly` is called first where it takes seconds.
+    """
+    from .compiled import is_kept
+
+    if not is_kept():
+        slowly()
     eye = torch.eye(4)[None]
     surface_views(torch.zeros(1, 3, 2, 2), torch.ones(1, 2, 2), eye[:, :3, :3], eye, eye[:, :3, :3], eye)
 
