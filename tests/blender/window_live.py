@@ -196,6 +196,7 @@ def walk(scene, runtime, pictures, found):
     with bpy.context.temp_override(**window.viewport()):
         bpy.ops.view3d.walk("INVOKE_DEFAULT")
     yield from window.ask("down w")
+    yield lambda: (camera.matrix_world.translation - stood).length > 0.1
     blocks = preview.source.blocks_generated
     yield lambda: preview.source.blocks_generated > blocks + 2
     walking = preview.shown(scene, scene.frame_current)
