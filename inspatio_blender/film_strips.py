@@ -38,11 +38,12 @@ OLD_NAMES = ("frame_start", "frame_offset_start", "frame_offset_end")
 
 @dataclass(frozen=True)
 class Footage:
-    """The frames of a take, or their plates: one a scene frame, the first at `start`."""
+    """The frames of a take, or their plates: one a scene frame, the first at `start`. size: width and height."""
 
     folder: Path
     names: Sequence[str]
     start: int
+    size: tuple[int, int]
 
     @property
     def end(self) -> int:
@@ -62,14 +63,16 @@ def newest_footage(scene: bpy.types.Scene, part: film.Part) -> Footage | None:
             continue
         try:
             frames = read_take(info.folder).shot.cameras.frames
-        except FileFormatError as error:
+            names = frame_names(frames)
+            first = shown_pictures(info.folder, names)[0]
+            size = png.size_of(first)
+        except (FileFormatError, OSError, ValueError) as error:
             log.warning("%s", error)
             continue
         start = int(frames[0])
         if list(frames) != list(range(start, start + len(frames))):
             continue  # Frames between whole ones have no place of their own on the sequencer.
-        names = frame_names(frames)
-        footage = Footage(shown_pictures(info.folder, names)[0].parent, names, start)
+        footage = Footage(first.parent, names, start, size)
         if footage.within(part.first, part.last):
             return footage
     return None
@@ -148,7 +151,7 @@ def _new(scene: bpy.types.Scene, part: film.Part, footage: Footage) -> None:
     for name in footage.names[1:]:
         strip.elements.append(name)
     strip[PART] = part.name
-    strip[SIZE] = png.size_of(footage.folder / footage.names[0])
+    strip[SIZE] = footage.size
     first, last = footage.within(part.first, part.last)
     _trim(strip, part, footage, first, last, 0)
     # Whole, it would lie over its neighbours, and Blender would move it aside: it goes to their channel once trimmed.
@@ -169,7 +172,7 @@ def _replace(scene: bpy.types.Scene, strip, part: film.Part, footage: Footage) -
     for name in _names(strip)[1:]:
         setattr(strip, name, 0)
     strip.directory = showing.stored(footage.folder) + os.sep
-    _keep_size(strip, footage)
+    _keep_size(strip, footage.size)
     elements = strip.elements
     while len(elements) > len(footage.names):
         elements.pop(index=len(elements) - 1)
@@ -183,9 +186,8 @@ def _replace(scene: bpy.types.Scene, strip, part: film.Part, footage: Footage) -
     strip.channel = channel
 
 
-def _keep_size(strip, footage: Footage) -> None:
+def _keep_size(strip, size: tuple[int, int]) -> None:
     """Have pictures of another size fill what the ones before filled: a strip's scale counts in their pixels."""
-    size = png.size_of(footage.folder / footage.names[0])
     before = strip.get(SIZE, size)
     strip.transform.scale_x *= before[0] / size[0]
     strip.transform.scale_y *= before[1] / size[1]

@@ -17,9 +17,11 @@ log = logging.getLogger(__name__)
 
 def show(progress: Progress | None) -> None:
     """Show what has arrived of the take. Harmless to repeat, for example after an undo."""
-    if progress is None or progress.is_render or progress.scene is None or not progress.files():
+    if progress is None or progress.is_render or progress.scene is None:
         return
-    showing.show(progress.scene, progress.files(), progress.shot.cameras.frames[0])
+    files = progress.files()
+    if files:
+        showing.show(progress.scene, files, progress.shot.cameras.frames[0])
 
 
 def show_again(scene: bpy.types.Scene | None, folder: Path, with_plates: bool = True) -> None:

@@ -51,7 +51,7 @@ def test_the_camera_of_a_frame_is_found(shift: float, degrees: float) -> None:
     truth, depth = look(asked)
     # Off by so much from the camera that was asked for, in its own axes.
     frame, _ = look(pose(shift, degrees) @ asked)
-    found = control(frame, truth, depth, LENS, asked)
+    found = control(frame, truth, depth, LENS)
     assert found is not None and found.points > 30
     assert found.rotation == pytest.approx(abs(degrees), abs=0.25)
     assert found.translation == pytest.approx(shift / 3.2, abs=0.015)
@@ -61,8 +61,8 @@ def test_the_camera_of_a_frame_is_found(shift: float, degrees: float) -> None:
 def test_another_world_has_no_camera() -> None:
     truth, depth = look(pose())
     other, _ = look(pose(), seed=7)
-    assert control(other, truth, depth, LENS, pose()) is None
-    assert control(np.zeros_like(truth), truth, depth, LENS, pose()) is None
+    assert control(other, truth, depth, LENS) is None
+    assert control(np.zeros_like(truth), truth, depth, LENS) is None
 
 
 def frames(count: int, seed: int) -> np.ndarray:

@@ -42,12 +42,11 @@ def control(
     truth: np.ndarray,
     depth: np.ndarray,
     intrinsics: np.ndarray,
-    world_to_camera: np.ndarray,
 ) -> Control | None:
-    """Of a generated frame (H, W, 3) uint8 beside the true one, its planar depth (H, W) and its camera.
+    """Of a generated frame (H, W, 3) uint8 beside the true one, its planar depth (H, W) and its camera's lens.
 
-    intrinsics (3, 3), world_to_camera (3 or 4, 4): OpenCV axes, pixel centres at integers. None where too few features
-    are found again.
+    intrinsics (3, 3): pixel centres at integers. Where the camera stands doesn't matter: what counts is how far off
+    another is. None where too few features are found again.
     """
     here, there = _matches(frame, truth)
     columns, rows = np.rint(there).astype(int).T
@@ -74,7 +73,6 @@ def control(
         return None
     chosen = chosen.ravel()
     turn, shift = cv2.solvePnPRefineLM(points[chosen], here[chosen], k, STRAIGHT, turn, shift)
-    # World_to_camera cancels: it is the same for the points and for the camera that was asked for.
     moved = float(np.linalg.norm(cv2.Rodrigues(turn)[0].T @ shift))
     return Control(
         float(np.degrees(np.linalg.norm(turn))),
