@@ -1,5 +1,5 @@
 """The command line: `inspatio serve | shot | render | plates | report | scene | recover | download | doctor |
-bench`, or `python -m backend`.
+bench | train | evaluate`, or `python -m backend`.
 
 Exit codes: 0 done or asked to end, 1 failed, 2 bad arguments, 3 something needed is missing (`serve` says what in
 one line of JSON, the others in a sentence), 130 interrupted.
@@ -22,6 +22,7 @@ from .commands import (
     bench,
     doctor,
     download,
+    evaluate,
     plates,
     recover,
     render,
@@ -29,6 +30,7 @@ from .commands import (
     scene,
     serve,
     shot,
+    train,
 )
 
 __all__ = ["BAD_ARGUMENTS", "DONE", "FAILED", "INTERRUPTED", "MISSING", "main"]
@@ -55,6 +57,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"inspatio {__version__}")
     parser.add_argument("--verbose", action="store_true", help="log more")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (serve, shot, render, plates, report, recover, download, scene, doctor, bench):
+    for command in (
+        serve,
+        shot,
+        render,
+        plates,
+        report,
+        recover,
+        download,
+        scene,
+        doctor,
+        bench,
+        train,
+        evaluate,
+    ):
         command.add(commands)
     return parser

@@ -10,6 +10,7 @@ from backend.constraint.splat import Render
 from backend.device import Device
 from backend.training import completion as training
 from backend.training.frames import TAUGHT, Teacher, draw_frame
+from backend.training.loop import train
 
 SMALL = CompletionConfig((8, 8, 16, 16), (1, 1, 1, 1))
 
@@ -136,19 +137,34 @@ def test_a_teacher_moves_the_aim_in_holes_alone(sequences):
     assert seen > 4
 
 
+class Broken(Exception):
+    pass
+
+
 def test_training_lowers_the_error_and_resumes(sequences, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "REPORT", 5)
+    monkeypatch.setattr(training.Holes, "every", 5)
     monkeypatch.setattr(training, "BATCH", 2)
     monkeypatch.setattr(training, "WINDOW", (64, 64))
     monkeypatch.setattr(training, "default_device", lambda: Device(torch.device("cpu"), torch.float32))
     run = tmp_path / "run"
-    training.train([sequences], sequences, run, 0.12, SMALL)
-    first = torch.load(run / "completion.pt", weights_only=True)
-    training.train([sequences], sequences, run, 0.2, SMALL)
-    second = torch.load(run / "completion.pt", weights_only=True)
-    assert second["step"] > first["step"] > 0
-    lines = (run / "completion.jsonl").read_text().splitlines()
-    assert len(lines) >= 2
     frames = training.test_frames(sequences, 4)
+
+    def stage() -> training.Holes:
+        return training.Holes([sequences], frames, 24, SMALL)
+
+    train(unbroken := stage(), tmp_path / "unbroken", 24)
+    broken = stage()
+
+    def breaking(number: int, progress: float) -> dict[str, float]:
+        if number == 15:
+            raise Broken
+        return training.Holes.step(broken, number, progress)
+
+    monkeypatch.setattr(broken, "step", breaking)
+    with pytest.raises(Broken):
+        train(broken, run, 24)
+    train(again := stage(), run, 24)
+    for one, other in zip(unbroken.model.parameters(), again.model.parameters(), strict=True):
+        assert torch.equal(one, other)
     trained = Completion.load(run / "completion.safetensors")
     assert training.gains(trained, frames)[0] > 0.05

@@ -1,11 +1,16 @@
 """Camera control and distance to real frames, on pictures whose camera, blur and kind are known."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
+import torch
 
-from backend.training.control import control
+from backend.presets import load_preset
+from backend.training.control import Seen, control, photometric, reprojection
 from backend.training.distance import laplacian_levels, sharpness, sliced_wasserstein
+from backend.training.evaluate import free_frames
 
 WIDTH, HEIGHT = 256, 144
 LENS = np.array([[220.0, 0, (WIDTH - 1) / 2], [0, 220.0, (HEIGHT - 1) / 2], [0, 0, 1]])
@@ -58,6 +63,32 @@ def test_the_camera_of_a_frame_is_found(shift: float, degrees: float) -> None:
     assert found.reprojection < 0.5 if not (shift or degrees) else found.reprojection > 2
 
 
+def seen(pose: np.ndarray, frame: np.ndarray | None = None) -> Seen:
+    """What a camera sees of the planes, or another frame in its place."""
+    truth, depth = look(pose)
+    return Seen(truth if frame is None else frame, depth, LENS, pose)
+
+
+def test_true_frames_agree_and_a_shifted_one_does_not() -> None:
+    """Two views of one world: features and colours are where the depth says, up to what sampling loses."""
+    one, other = seen(pose(0.0)), seen(pose(0.3, 3.0))
+    assert reprojection(one, other) < 0.5
+    shifted = np.roll(other.frame, 4, axis=1)
+    assert reprojection(one, seen(pose(0.3, 3.0), shifted)) == pytest.approx(4, abs=0.6)
+    agrees, shifted_agrees, darker = (
+        photometric(one, seen(pose(0.3, 3.0), frame))
+        for frame in (other.frame, shifted, (other.frame * 0.8).astype(np.uint8))
+    )
+    assert agrees > 24 and shifted_agrees < agrees - 6 and darker < agrees - 6
+
+
+def test_views_that_share_nothing_are_not_judged() -> None:
+    one, away = seen(pose(0.0)), seen(pose(0.0, 120.0))
+    assert photometric(one, away) is None and reprojection(one, away) is None
+    blank = seen(pose(0.0), np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    assert reprojection(blank, seen(pose(0.3))) is None
+
+
 def test_another_world_has_no_camera() -> None:
     truth, depth = look(pose())
     other, _ = look(pose(), seed=7)
@@ -88,5 +119,17 @@ def test_frames_of_one_kind_are_near_and_blurred_ones_far() -> None:
     assert far[-1] < 1.2 * near[-1]
     assert sliced_wasserstein(real, real)[0] < near[0] + 0.05
     assert sharpness(blurred) < 0.7 * sharpness(same)
+    half = np.zeros(same.shape[:3], bool)
+    half[:, :, : WIDTH // 2] = True
+    mixed = np.where(half[..., None], same, blurred)
+    assert sharpness(mixed, half) > 1.3 * sharpness(mixed, ~half)
+    assert np.isnan(sharpness(mixed, np.zeros_like(half)))
     with pytest.raises(ValueError, match="cannot be compared"):
         sliced_wasserstein(real[:, :72], real)
+
+
+def test_a_generator_of_bfloat16_makes_clips_of_nothing() -> None:
+    """As on a processor that multiplies it, where the codec stays in float32."""
+    preset = load_preset("tiny")
+    made = free_frames(replace(preset, dit=preset.dit.to(torch.bfloat16)), 32, 48, seed=0, count=2)
+    assert made.shape[1:] == (32, 48, 3) and made.dtype == np.uint8

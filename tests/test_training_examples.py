@@ -57,13 +57,17 @@ def test_still_examples_are_made_of_still_scenes_only(preset, tmp_path):
             world_to_camera=kept.world_to_camera,
             dynamic=np.array(dynamic),
         )
-    files = sorted(tmp_path.glob("*.npz"))
-    prepare(files, preset.autoencoder("final").codec, preset.completion, tmp_path / "out", 2, still=True)
+
+    def make() -> list[str]:
+        codec = preset.autoencoder("final").codec
+        return list(prepare([tmp_path], codec, preset.completion, tmp_path / "out", 2, still=True))
+
+    assert len(make()) == 2
     made = sorted((tmp_path / "out").iterdir())
     assert [path.name for path in made] == [f"{tmp_path.name}_quiet_still{n}.safetensors" for n in range(2)]
     first = made[0].read_bytes()
     made[0].unlink()
-    prepare(files, preset.autoencoder("final").codec, preset.completion, tmp_path / "out", 2, still=True)
+    assert make() == [made[0].stem]
     assert made[0].read_bytes() == first
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -115,3 +117,22 @@ def test_depth_of_a_plane_at_pixel_centres(raster):
     rays = np.stack([x, y, np.ones_like(x)], -1) @ np.linalg.inv(intrinsics).T @ camera[:3, :3]
     expected = (normal @ (np.array([-9, -1, 0]) - eye)) / (rays @ normal)
     np.testing.assert_allclose(depth, expected, rtol=1e-4)
+
+
+def test_a_worker_ends_with_the_process_that_asked(raster, tmp_path):
+    """Killed, that cannot end it. The pipe ends when the last who holds it has."""
+    command = [
+        sys.executable,
+        "-m",
+        "backend.training.scenes",
+        "--out",
+        tmp_path,
+        "--count",
+        "5000",
+        "--sparse",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as asking:
+        assert asking.stdout.readline().startswith("scene_001_000000.npz")
+        asking.kill()
+        asking.communicate(timeout=120)
+    assert len(list(tmp_path.glob("*.npz"))) < 10

@@ -1,12 +1,9 @@
-"""Training of tiny's autoencoder: principal components in closed form, then the decoder by gradient descent.
+"""Stage `autoencoder`: tiny's, principal components in closed form, then the decoder by gradient descent.
 
-    python -m backend.training.codec --data DIR [DIR ...] --test DIR --run DIR --minutes 30 [--start FILE]
-
-Resumes from RUN/codec.pt; a new run may start from another's weights, whose basis it keeps. Writes
-RUN/codec.safetensors (the averaged weights) at every checkpoint.
+A new run may start from another's weights, whose basis it keeps. RUN/codec.safetensors are the averaged weights.
 """
 
-import argparse
+from collections.abc import Sequence as Many
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +13,9 @@ from torch import Tensor
 
 from ..codec.tiny import GROUP, PATCH, TinyCodec, TinyCodecConfig, cosines
 from .examples import Sequence, graded, pictures
-from .runs import Average, Checkpoint, Clock, cosine
+from .fleet import Fleet
+from .runs import Average, cosine, descend, set_rate
+from .samples import sheet
 
 CROP = 96  # pixels
 GROUPS = 3  # of a crop: the first only comes before, and from the second to the third a stream must not jump
@@ -137,81 +136,77 @@ def evaluate(codec: TinyCodec, sequences: list[np.ndarray]) -> tuple[float, floa
     return tuple(-10 * float(np.log10(np.mean(errors))) for errors in (linear, decoded))  # type: ignore[return-value]
 
 
-def train(
-    folders: list[Path],
-    test: Path,
-    run: Path,
-    minutes: float,
-    config: TinyCodecConfig,
-    start: Path | None = None,
-    seed: int = 0,
-) -> None:
-    """Train on the sequences of `folders`, which may grow meanwhile; those in `test` give the log's PSNR."""
-    run.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(seed)
-    torch.manual_seed(seed)
-    codec = TinyCodec(config) if start is None else TinyCodec.load(start).train()
-    files = sequence_files(folders)
-    tests = [Sequence.load(path).colour[0] for path in sequence_files([test])]
-    if not (run / "codec.pt").exists() and start is None:
-        measured = principal_components(
-            list(rng.permutation(np.array(files))[:150]), config.latent_channels, rng
-        )
-        codec.load_state_dict(measured, strict=False)
-    optimizer = torch.optim.AdamW(codec.parameters(), lr=LEARNING_RATE, weight_decay=1e-4, betas=(0.9, 0.98))
-    codec.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = Average(codec, 0.998)
-    checkpoint = Checkpoint(run / "codec.pt", codec, [optimizer], average)
-    step = checkpoint.step
-    if step:
-        rng = np.random.default_rng((seed, step))
-    sequences = [Sequence.load(path).colour[0] for path in files]
-    clock = Clock(run / "codec.jsonl", checkpoint.seconds)
-    losses: list[float] = []
-    while clock.seconds < minutes * 60:
-        for group in optimizer.param_groups:
-            group["lr"] = LEARNING_RATE * cosine(clock.seconds / (minutes * 60))
-        groups = draw_batch(sequences, rng)
+class Autoencoder:
+    """The stage: trained on the sequences of `folders`, its figures those of `tests`.
+
+    start: weights to go on from.
+    """
+
+    name, every = "codec", 200
+
+    def __init__(
+        self,
+        folders: Many[Path],
+        tests: Many[Path],
+        config: TinyCodecConfig,
+        start: Path | None = None,
+        seed: int = 0,
+        fleet: Fleet | None = None,
+    ) -> None:
+        self._seed, self._fleet = seed, fleet or Fleet()
+        rng = np.random.default_rng(seed)
+        torch.manual_seed(seed)
+        codec = TinyCodec(config) if start is None else TinyCodec.load(start).train()
+        files = sequence_files(list(folders))
+        if not files:
+            raise ValueError(
+                f"There are no sequences in {', '.join(map(str, folders)) or 'no folder at all'}."
+            )
+        self._tests = [Sequence.load(path).colour[0] for path in sequence_files(list(tests))]
+        if start is None:
+            measured = principal_components(
+                list(rng.permutation(np.array(files))[:150]), config.latent_channels, rng
+            )
+            codec.load_state_dict(measured, strict=False)
+        self.model = codec.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimizers: list[torch.optim.Optimizer] = [
+            torch.optim.AdamW(codec.parameters(), lr=LEARNING_RATE, weight_decay=1e-4, betas=(0.9, 0.98))
+        ]
+        self.average = Average(codec, 0.998)
+        self._sequences = [Sequence.load(path).colour[0] for path in files]
+
+    def step(self, number: int, progress: float) -> dict[str, float]:
+        """See `loop.Stage`."""
+        place = (self._seed, number, self._fleet.rank)
+        rng = np.random.default_rng(place)
+        torch.manual_seed(int(rng.integers(1 << 31)))
+        groups = draw_batch(self._sequences, rng)
         noise = float(rng.random() < 0.7) * float(rng.uniform(0, 0.3))
         truth = rearrange(groups[:, 1:], "b g t c h w -> b (g t) c h w")
-        loss = reconstruction_loss(decode_crops(codec, groups, noise), truth)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(codec.parameters(), 1.0)
-        optimizer.step()
-        step += 1
-        average.update(codec, step)
-        losses.append(loss.item())
-        if step % 200 == 0 or clock.seconds >= minutes * 60:
-            averaged = TinyCodec(codec.config)
-            averaged.load_state_dict(codec.state_dict())
-            average.copy_to(averaged)
-            linear, decoded = evaluate(averaged, tests)
-            clock.report(step=step, loss=float(np.mean(losses)), psnr_linear=linear, psnr=decoded)
-            losses.clear()
-            new = [path for path in sequence_files(folders) if path not in files]
-            sequences += [Sequence.load(path).colour[0] for path in new]
-            files += new
-            averaged.save(run / "codec.safetensors")
-            checkpoint.save(step, clock.seconds)
+        loss = reconstruction_loss(decode_crops(self.model, groups, noise), truth)
+        set_rate(self.optimizers, LEARNING_RATE * cosine(progress))
+        descend(loss, self.model, self.optimizers, self._fleet)
+        self.average.update(self.model, number + 1)
+        return {"loss": loss.item()}
 
+    def _averaged(self) -> TinyCodec:
+        averaged = TinyCodec(self.model.config)
+        averaged.load_state_dict(self.model.state_dict())
+        self.average.copy_to(averaged)
+        return averaged
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders of sequences")
-    parser.add_argument(
-        "--test", type=Path, required=True, help="folder of sequences for the log's figures only"
-    )
-    parser.add_argument("--start", type=Path, help="codec.safetensors to start from")
-    parser.add_argument("--run", type=Path, required=True, help="folder of checkpoints")
-    parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--channels", type=int, default=TinyCodecConfig.latent_channels)
-    arguments = parser.parse_args()
-    config = TinyCodecConfig(latent_channels=arguments.channels)
-    train(arguments.data, arguments.test, arguments.run, arguments.minutes, config, arguments.start)
+    @torch.no_grad()
+    def look(self) -> tuple[dict[str, float], np.ndarray | None]:
+        """PSNR of the held-out sequences, by the linear basis alone and by the decoder; frames, and what comes back."""
+        if not self._tests:
+            return {}, None
+        codec, rows = self._averaged(), []
+        linear, decoded = evaluate(codec, self._tests)
+        for colour in self._tests[:4]:
+            back = codec.decoder().push(codec.encoder().push(pictures(colour)[None]))[0]
+            rows.append([pictures(colour[-1:])[0], back[-1]])
+        return {"psnr_linear": linear, "psnr": decoded}, sheet(rows)
 
-
-if __name__ == "__main__":
-    main()
+    def save(self, folder: Path) -> None:
+        """codec.safetensors."""
+        self._averaged().save(folder / "codec.safetensors")

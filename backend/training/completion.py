@@ -1,6 +1,6 @@
 """Training of tiny's completion of holes: single frames, drawn anew every time.
 
-    python -m backend.training.completion --data DIR [DIR ...] --test DIR --run DIR --minutes 60
+    python -m backend.training.completion --data DIR [DIR ...] --test DIR --run DIR --steps 5000
 
 Resumes from RUN/completion.pt. Writes RUN/completion.safetensors (the averaged weights) at every checkpoint.
 With --start a run begins with trained weights, which want a smaller --rate. If those know another warp (--taught-on),
@@ -21,8 +21,10 @@ from ..constraint.completion import Completion, CompletionConfig
 from ..device import default_device
 from .codec import sequence_files
 from .frames import Frames, Teacher, draw_frame
+from .loop import train
 from .muon import Muon
-from .runs import Average, Checkpoint, Clock, Masters, cosine
+from .runs import Average, Masters, cosine
+from .samples import sheet
 
 BATCH = 16
 WINDOW = (96, 176)  # pixels
@@ -32,7 +34,6 @@ REPORT = 100  # steps
 ECHOES = (
     2  # how often a drawn batch is shown, in windows and grades of their own: drawing costs as much as a step
 )
-NEW_FILES = 200  # batches after which the folders are looked through again
 COVERED_WEIGHT = 0.3
 FLOOR = 0.01  # of a range of 2, squared error: about 20 dB; below it a frame's holes count as done
 
@@ -64,30 +65,34 @@ def completion_loss(answer: Tensor, frames: Frames) -> Tensor:
 
 
 class Drawer:
-    """Draws batches in a thread of its own while the network is trained, from folders that may still be growing."""
+    """Draws the batches of steps `step` to `steps` in a thread of its own while the network is trained.
 
-    def __init__(self, folders: list[Path], seed: int, step: int, teacher: Teacher | None):
-        self.folders, self.teacher = folders, teacher
-        self.rng = np.random.default_rng((seed, step))
-        self.whole = False
+    A step's batch depends on its number alone: ECHOES steps after one another are shown the same frames.
+    """
+
+    def __init__(self, files: list[Path], seed: int, step: int, steps: int, teacher: Teacher | None):
+        self._files, self._seed, self._teacher = files, seed, teacher
         self.batches: Queue[Frames] = Queue(maxsize=3)
-        threading.Thread(target=self._draw, daemon=True).start()
+        threading.Thread(target=self._draw, args=(step, steps), daemon=True).start()
 
-    def _draw(self) -> None:
-        drawn, files = 0, sequence_files(self.folders)
-        while True:
-            parts: list[Frames] = []
-            while len(parts) < (BATCH // 2 if self.whole else BATCH):
-                frame = draw_frame(files[self.rng.integers(len(files))], self.rng, self.teacher)
-                if frame is not None:
-                    parts.append(frame)
-            frames = Frames.joined(parts)
-            for _ in range(ECHOES):
-                shown = frames if self.whole else frames.windows(*WINDOW, self.rng)
-                self.batches.put(shown.graded(self.rng) if self.rng.random() < 0.8 else shown)
-            drawn += 1
-            if drawn % NEW_FILES == 0:
-                files = sequence_files(self.folders)
+    def _draw(self, step: int, steps: int) -> None:
+        frames, drawn = None, None
+        for number in range(step, steps):
+            whole, group = number / steps >= WHOLE_FROM, number // ECHOES
+            if frames is None or drawn != (group, whole):
+                rng = np.random.default_rng((self._seed, group))
+                frames, drawn = self._frames(BATCH // 2 if whole else BATCH, rng), (group, whole)
+            rng = np.random.default_rng((self._seed, group, number))
+            shown = frames if whole else frames.windows(*WINDOW, rng)
+            self.batches.put(shown.graded(rng) if rng.random() < 0.8 else shown)
+
+    def _frames(self, count: int, rng: np.random.Generator) -> Frames:
+        parts: list[Frames] = []
+        while len(parts) < count:
+            frame = draw_frame(self._files[rng.integers(len(self._files))], rng, self._teacher)
+            if frame is not None:
+                parts.append(frame)
+        return Frames.joined(parts)
 
 
 class Stepper:
@@ -137,61 +142,81 @@ def test_frames(folder: Path, count: int) -> list[Frames]:
     return [frame for frame in drawn if frame is not None]
 
 
-def train(
-    folders: list[Path],
-    test: Path,
-    run: Path,
-    minutes: float,
-    config: CompletionConfig,
-    seed: int = 0,
-    start: Path | None = None,
-    learning_rate: float = LEARNING_RATE,
-    taught_on: str | None = None,
-) -> None:
-    """Train on the sequences of `folders`, which may grow meanwhile; those in `test` give the log's figures.
+class Holes:
+    """The stage: trained on the sequences of `folders` to step `steps`, its figures those of `tests`.
 
-    taught_on: the warp that the weights in `start` were trained on, for a run that is to keep what they make of holes.
+    start: weights that a new run begins with, which want a smaller rate. taught_on: the warp that these were trained
+    on, for a run that is to keep what they make of holes.
     """
-    run.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(seed)
-    dtype = default_device().dtype
-    master = Completion(config)  # float32; `working` computes
-    teacher = None
-    if start is not None:
-        master.load_state_dict(Completion.load(start).state_dict())
-        if taught_on is not None:
-            teacher = Teacher(Completion.load(start).set_dtype(dtype), taught_on)
-    working = Completion(config).set_dtype(dtype)
-    stepper = Stepper(master)
-    average = Average(master, 0.998)
-    checkpoint = Checkpoint(run / "completion.pt", master, stepper.optimizers, average)
-    step = checkpoint.step
-    masters = Masters(working, master)
-    drawer, tests = Drawer(folders, seed, step, teacher), test_frames(test, 3)
-    clock, losses = Clock(run / "completion.jsonl", checkpoint.seconds), []
-    while clock.seconds < minutes * 60:
-        progress = clock.seconds / (minutes * 60)
-        drawer.whole = progress >= WHOLE_FROM
-        frames = drawer.batches.get()
-        loss = completion_loss(working(frames.starts, frames.known, frames.depth), frames)
+
+    name, every = "completion", REPORT
+
+    def __init__(
+        self,
+        folders: list[Path],
+        tests: list[Frames],
+        steps: int,
+        config: CompletionConfig,
+        seed: int = 0,
+        start: Path | None = None,
+        rate: float = LEARNING_RATE,
+        taught_on: str | None = None,
+    ) -> None:
+        torch.manual_seed(seed)
+        self._dtype = default_device().dtype
+        self._tests, self._steps, self._seed, self._rate = tests, steps, seed, rate
+        self._files = sequence_files(folders)
+        if not self._files:
+            raise ValueError(f"There are no sequences in {', '.join(map(str, folders))}.")
+        self.model = Completion(config)  # float32; `working` computes
+        self._teacher = None
+        if start is not None:
+            self.model.load_state_dict(Completion.load(start).state_dict())
+            if taught_on is not None:
+                self._teacher = Teacher(Completion.load(start).set_dtype(self._dtype), taught_on)
+        self._working = Completion(config).set_dtype(self._dtype)
+        self._stepper = Stepper(self.model)
+        self.average = Average(self.model, 0.998)
+        self._drawer: Drawer | None = None
+
+    @property
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        return self._stepper.optimizers
+
+    def step(self, number: int, progress: float) -> dict[str, float]:
+        """See `loop.Stage`."""
+        if self._drawer is None:
+            self._drawer = Drawer(self._files, self._seed, number, self._steps, self._teacher)
+        masters = Masters(self._working, self.model)
+        frames = self._drawer.batches.get()
+        loss = completion_loss(self._working(frames.starts, frames.known, frames.depth), frames)
         loss.backward()
         masters.push_gradients()
-        torch.nn.utils.clip_grad_norm_(master.parameters(), 1.0)
-        stepper.step(learning_rate * cosine(progress))
-        masters.pull()
-        step += 1
-        average.update(master, step)
-        losses.append(loss.item())
-        if step % REPORT == 0 or clock.seconds >= minutes * 60:
-            averaged = Completion(config)
-            average.copy_to(averaged)
-            in_holes, elsewhere = gains(averaged.set_dtype(dtype), tests)
-            clock.report(
-                step=step, loss=float(np.mean(losses)), test_hole_db=in_holes, test_covered_db=elsewhere
-            )
-            losses.clear()
-            averaged.float().save(run / "completion.safetensors")
-            checkpoint.save(step, clock.seconds)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self._stepper.step(self._rate * cosine(progress))
+        self.average.update(self.model, number + 1)
+        return {"loss": loss.item()}
+
+    def _averaged(self) -> Completion:
+        averaged = Completion(self.model.config)
+        self.average.copy_to(averaged)
+        return averaged
+
+    @torch.inference_mode()
+    def look(self) -> tuple[dict[str, float], np.ndarray | None]:
+        """Decibels gained over the filled render on frames never trained on; truth, filled render and answer."""
+        if not self._tests:
+            return {}, None
+        completion, rows = self._averaged().set_dtype(self._dtype), []
+        in_holes, elsewhere = gains(completion, self._tests)
+        for frames in self._tests[:4]:
+            answer = completion(frames.starts, frames.known, frames.depth)
+            rows.append([frames.truth[0], frames.starts[0, :3], answer[0]])
+        return {"test_hole_db": in_holes, "test_covered_db": elsewhere}, sheet(rows)
+
+    def save(self, folder: Path) -> None:
+        """completion.safetensors."""
+        self._averaged().save(folder / "completion.safetensors")
 
 
 def main() -> None:
@@ -203,21 +228,21 @@ def main() -> None:
         "--test", type=Path, required=True, help="folder of sequences for the log's figures only"
     )
     parser.add_argument("--run", type=Path, required=True, help="folder of checkpoints")
-    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--start", type=Path, help="weights that a new run begins with")
     parser.add_argument("--taught-on", choices=WARPS, help="warp that the weights of --start know")
     parser.add_argument("--rate", type=float, default=LEARNING_RATE, help="peak learning rate")
     arguments = parser.parse_args()
-    train(
+    stage = Holes(
         arguments.data,
-        arguments.test,
-        arguments.run,
-        arguments.minutes,
+        test_frames(arguments.test, 3),
+        arguments.steps,
         CompletionConfig(),
         start=arguments.start,
-        learning_rate=arguments.rate,
+        rate=arguments.rate,
         taught_on=arguments.taught_on,
     )
+    train(stage, arguments.run, arguments.steps)
 
 
 if __name__ == "__main__":

@@ -59,6 +59,11 @@ def sliced_wasserstein(made: np.ndarray, real: np.ndarray, seed: int = 0) -> lis
     return distances
 
 
-def sharpness(frames: np.ndarray) -> float:
-    """Mean absolute detail of the finest level of frames (F, H, W, 3) in [0, 1], in 8-bit codes."""
-    return float(np.mean([np.abs(laplacian_levels(frame)[0]).mean() for frame in frames]) * 255)
+def sharpness(frames: np.ndarray, mask: np.ndarray | None = None) -> float:
+    """Mean absolute detail of the finest level of frames (F, H, W, 3) in [0, 1], in 8-bit codes.
+
+    mask (F, H, W): where it is measured; NaN where that is nowhere.
+    """
+    detail = np.stack([np.abs(laplacian_levels(frame)[0]).mean(axis=-1) for frame in frames])
+    chosen = detail if mask is None else detail[mask]
+    return float(chosen.mean() * 255) if chosen.size else float("nan")

@@ -1,15 +1,20 @@
 """Measures a preset on test scenes with truth, and draws what it measured.
 
-    python -m backend.training.evaluate --scenes DIR --preset tiny --out out/evaluation
+Scenes are sequence files that training never saw. Each is generated through the product's own Session: there and back
+again as generated, and once as finished. What is measured of it, beside the truth, the warp and cv2.inpaint (Telea):
 
-Scenes are sequence files that training never saw. Each is generated through the product's own Session, as generated
-and finished, and held against the true render, the warp, and cv2.inpaint (Telea) on the same warp. Writes
-evaluation.json, a Markdown table, and a strip per scene: true | warp | Telea | generated | finished.
+holes, covered     PSNR, SSIM
+camera control     how far off the camera is that really sees what a frame shows
+3D consistency     where features of one generated frame are in another
+photometric        colours of one generated frame in another
+revisit            the way back beside the way out
+flicker, grid, sharpness
+distance           of all frames to real ones that no training saw, and of clips made of nothing
 """
 
-import argparse
-import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from collections.abc import Sequence as Many
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,27 +22,43 @@ import cv2
 import numpy as np
 import torch
 
-from ..constraint import WARPS
-from ..constraint.completion import Completion
+from ..constraint import Render
 from ..constraint.fill import fill_holes
-from ..constraint.splat import Render
 from ..context import render_world
-from ..presets import LoadedPreset, load_preset
+from ..model import Schedule
+from ..presets import LoadedPreset
 from ..protocol.blocks import blocks_of
 from ..session import CameraBlock, Session
 from ..world import World
+from .control import Seen, control, photometric, reprojection
+from .distance import sharpness, sliced_wasserstein
 from .examples import Sequence, pictures
+from .jdmd.clips import STILLS, clips
+from .jdmd.condition import Condition
+from .jdmd.rollout import roll_out
 from .measures import flicker, grid_ratio, psnr, ssim, telea
+from .samples import to_codes
 
 HOLE_COLOUR = (96, 0, 96)
 BLUR = (
     8  # pixels, sigma: the truth blurred by as much is a bound that only sharper knowledge of a hole can pass
 )
+EVERY = 4
+"""Frames from one that is measured for its camera or its distance to the next."""
+APART = 8
+"""Frames between the two whose consistency is measured."""
+REAL_CLIPS, FREE_CLIPS = 32, 8
+"""Clips of real video that frames are held against, and clips made of nothing."""
 
 
 @dataclass(frozen=True)
 class SceneResult:
-    """Figures of one scene: PSNR in dB and SSIM in holes and in covered pixels, and how the whole frame looks."""
+    """Figures of one scene. PSNR in dB; NaN where a scene has nothing to measure.
+
+    rotation: degrees. translation: share of the depth. controlled: of the measured frames, in how many a camera was
+    found at all. reprojection, photometric: see `control`; only of scenes in which nothing moves. `_true`: the same of
+    the true frames. revisit: PSNR of the way back beside the way out. sharpness: detail as a share of the truth's.
+    """
 
     scene: str
     hole_share: float
@@ -59,6 +80,17 @@ class SceneResult:
     flicker: float
     flicker_finished: float
     flicker_true: float
+    rotation: float
+    translation: float
+    controlled: float
+    reprojection: float
+    reprojection_true: float
+    photometric: float
+    photometric_true: float
+    revisit: float
+    revisit_hole: float
+    sharpness: float
+    sharpness_hole: float
     still_camera: bool
 
 
@@ -90,8 +122,14 @@ def warp_of(sequence: Sequence, warp: str) -> Render:
     )
 
 
-def generate(sequence: Sequence, preset: LoadedPreset, keep_reference_detail: bool, seed: int) -> np.ndarray:
-    """The sequence's camera 0 move through a Session: uint8 (T, H, W, 3)."""
+def generate(
+    sequence: Sequence,
+    preset: LoadedPreset,
+    keep_reference_detail: bool,
+    seed: int,
+    shown: Many[int] | None = None,
+) -> np.ndarray:
+    """The sequence's camera 0 move through a Session: uint8 (F, H, W, 3). shown: frames in place of all in order."""
     height, width = sequence.colour.shape[2:4]
     session = Session(
         preset,
@@ -101,9 +139,11 @@ def generate(sequence: Sequence, preset: LoadedPreset, keep_reference_detail: bo
         seed,
         keep_reference_detail=keep_reference_detail,
     )
-    total, frames = sequence.colour.shape[1], []
-    for block in blocks_of(total):
-        times = [min(time, total - 1) for time in range(block.start, block.start + block.size)]
+    order = list(range(sequence.colour.shape[1])) if shown is None else list(shown)
+    frames = []
+    for block in blocks_of(len(order)):
+        places = range(block.start, block.start + block.size)
+        times = [order[min(place, len(order) - 1)] for place in places]
         cameras = CameraBlock(
             times=torch.tensor(times, dtype=torch.float64),
             intrinsics=torch.from_numpy(sequence.intrinsics[0, times]),
@@ -113,15 +153,22 @@ def generate(sequence: Sequence, preset: LoadedPreset, keep_reference_detail: bo
     return np.concatenate(frames)
 
 
-def to_codes(colour: torch.Tensor) -> np.ndarray:
-    """(F, 3, H, W) in [-1, 1] -> uint8 (F, H, W, 3)."""
-    return ((colour.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+@dataclass(frozen=True)
+class Measured:
+    """A scene's figures, and the frames that a distance is taken of: generated and true, (F, H, W, 3) uint8."""
+
+    result: SceneResult
+    generated: np.ndarray
+    truth: np.ndarray
 
 
 def evaluate_scene(
-    path: Path, preset: LoadedPreset, seed: int, out: Path, holes: str | None = None
-) -> SceneResult:
-    """Figures of one scene. holes: the warp whose holes are measured; the preset's own if left out."""
+    path: Path, preset: LoadedPreset, seed: int, out: Path | None = None, holes: str | None = None
+) -> Measured:
+    """Figures of one scene. holes: the warp whose holes are measured; the preset's own if left out.
+
+    out: folder of the strip true | warp | Telea | generated | finished.
+    """
     sequence = Sequence.load(path)
     render = warp_of(sequence, preset.warp)
     known = (render if holes is None else warp_of(sequence, holes)).known.numpy()
@@ -129,9 +176,12 @@ def evaluate_scene(
     inpainted = np.stack([telea(frame, mask) for frame, mask in zip(warp, render.known.numpy(), strict=True)])
     filled = to_codes(fill_holes(render))
     completed = filled if preset.completion is None else to_codes(preset.completion.complete(render))
-    generated = generate(sequence, preset, False, seed)
+    count = len(truth)
+    both_ways = generate(sequence, preset, False, seed, [*range(count), *reversed(range(count - 1))])
+    generated, back = both_ways[:count], both_ways[count - 1 :][::-1]
     finished = generate(sequence, preset, True, seed)
-    draw_strip(out / f"{path.stem}.png", known, truth, warp, inpainted, generated, finished)
+    if out is not None:
+        draw_strip(out / f"{path.stem}.png", known, truth, warp, inpainted, generated, finished)
     unit = {
         name: frames.astype(np.float32) / 255
         for name, frames in {
@@ -143,10 +193,14 @@ def evaluate_scene(
             "blurred": np.stack([cv2.GaussianBlur(frame, (0, 0), BLUR) for frame in truth]),
             "generated": generated,
             "finished": finished,
+            "back": back,
         }.items()
     }
     poses = sequence.world_to_camera[0]
-    return SceneResult(
+    cameras = camera_figures(sequence, generated)
+    # The last block that is generated on the way out goes on into the way back: only what lies before it is a return.
+    returned = slice(0, count - count // 3)
+    result = SceneResult(
         scene=path.stem,
         hole_share=float((~known).mean()),
         psnr_hole=psnr(unit["generated"], unit["truth"], ~known),
@@ -167,8 +221,120 @@ def evaluate_scene(
         flicker=flicker(unit["generated"]),
         flicker_finished=flicker(unit["finished"]),
         flicker_true=flicker(unit["truth"]),
+        **cameras,
+        revisit=psnr(unit["back"][returned], unit["generated"][returned]),
+        revisit_hole=psnr(unit["back"][returned], unit["generated"][returned], ~known[returned]),
+        sharpness=sharpness(unit["generated"]) / sharpness(unit["truth"]),
+        sharpness_hole=sharpness(unit["generated"], ~known) / sharpness(unit["truth"], ~known),
         still_camera=bool(np.allclose(poses, poses[:1], atol=1e-6)),
     )
+    return Measured(result, generated, truth)
+
+
+def camera_figures(sequence: Sequence, generated: np.ndarray) -> dict[str, float]:
+    """Camera control and consistency of a move's generated frames: means over frames and pairs of frames."""
+
+    def seen(frames: np.ndarray) -> list[Seen]:
+        cameras = sequence.depth[0], sequence.intrinsics[0], sequence.world_to_camera[0]
+        return [Seen(*parts) for parts in zip(frames, *cameras, strict=True)]
+
+    ours, true = seen(generated), seen(sequence.colour[0])
+    found = [
+        control(one.frame, other.frame, one.depth, one.intrinsics)
+        for one, other in zip(ours[::EVERY], true[::EVERY], strict=True)
+    ]
+    figures = {
+        "rotation": _mean([each.rotation for each in found if each is not None]),
+        "translation": _mean([each.translation for each in found if each is not None]),
+        "controlled": float(np.mean([each is not None for each in found])),
+    }
+    measures: list[tuple[str, Callable[[Seen, Seen], float | None]]] = [
+        ("reprojection", reprojection),
+        ("photometric", photometric),
+    ]
+    for name, measure in measures:
+        for kind, views in (("", ours), ("_true", true)):
+            pairs = [] if sequence.dynamic else zip(views[::EVERY], views[APART::EVERY], strict=False)
+            values = [measure(one, other) for one, other in pairs]
+            figures[name + kind] = _mean([value for value in values if value is not None])
+    return figures
+
+
+def _mean(values: Many[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")
+
+
+def real_frames(movies: Many[Path], height: int, width: int, count: int = REAL_CLIPS) -> np.ndarray:
+    """First and last frames (F, H, W, 3) uint8 of clips that no training saw: of movies' ends and held-out stills."""
+    frames = np.concatenate([clip[[0, -1]] for _, clip in clips(movies, STILLS, count, True)])
+    return np.stack([cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA) for frame in frames])
+
+
+@torch.inference_mode()
+def free_frames(
+    preset: LoadedPreset, height: int, width: int, seed: int, count: int = FREE_CLIPS
+) -> np.ndarray:
+    """Frames (F, H, W, 3) uint8, every fourth, of clips that the generator makes of nothing."""
+    codec, generator = preset.autoencoder("final").codec, torch.Generator().manual_seed(seed)
+    shape = 1, 6, codec.latent_channels, height // 8, width // 8
+    schedule = preset.schedule or Schedule()
+    nothing = Condition.nothing(torch.zeros(shape, device=preset.device.torch_device))
+    made = [
+        to_codes(
+            codec.decoder().push(roll_out(preset.dit, nothing, generator, schedule, len(schedule.steps) - 1))[
+                0
+            ]
+        )
+        for _ in range(count)
+    ]
+    return np.concatenate([frames[::EVERY] for frames in made])
+
+
+def distances(measured: Many[Measured], free: np.ndarray | None, real: np.ndarray) -> dict[str, list[float]]:
+    """Of generated, true and free frames to real ones, level by level from the finest; real halves for comparison."""
+    heaps = {
+        "generated": np.concatenate([each.generated[::EVERY] for each in measured]),
+        "true": np.concatenate([each.truth[::EVERY] for each in measured]),
+    }
+    if free is not None:
+        heaps["free"] = free
+    found = {name: sliced_wasserstein(frames / 255.0, real / 255.0) for name, frames in heaps.items()}
+    return found | {"halves": sliced_wasserstein(real[::2] / 255.0, real[1::2] / 255.0)}
+
+
+def evaluate(
+    scenes: Many[Path],
+    preset: LoadedPreset,
+    out: Path | None = None,
+    seed: int = 0,
+    holes: str | None = None,
+    movies: Many[Path] = (),
+    told: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """All figures of a preset on test scenes, as they go into evaluation.json.
+
+    movies: real video, whose ends no training saw. told: hears of every scene that is done.
+    """
+    measured = []
+    for path in scenes:
+        measured.append(evaluate_scene(path, preset, seed, out, holes))
+        told(path.stem)
+    height, width = measured[0].truth.shape[1:3]
+    text = preset.preset.text
+    free = None if text else free_frames(preset, height, width, seed)
+    apart = distances(measured, free, real_frames(movies, height, width))
+    if out is not None and free is not None:
+        cv2.imwrite(str(out / "free.png"), np.concatenate(list(free[5:24:6]), axis=1)[..., ::-1])
+    results = [each.result for each in measured]
+    return {
+        "warp": preset.warp,
+        "holes": holes or preset.warp,
+        "steps": len((preset.schedule or Schedule()).steps),
+        "distance": {name: float(np.mean(levels)) for name, levels in apart.items()},
+        "distance_levels": apart,
+        "mean": mean_of(results),
+        "scenes": [asdict(result) for result in results],
+    }
 
 
 def draw_strip(path: Path, known: np.ndarray, *columns: np.ndarray) -> None:
@@ -181,65 +347,7 @@ def draw_strip(path: Path, known: np.ndarray, *columns: np.ndarray) -> None:
     cv2.imwrite(str(path), np.concatenate(rows)[..., ::-1])
 
 
-def mean_of(results: list[Any]) -> dict[str, float]:
+def mean_of(results: Many[Any]) -> dict[str, float]:
+    """Means of all figures that are numbers, over the scenes that have them."""
     names = [name for name, value in asdict(results[0]).items() if isinstance(value, float)]
-    return {name: float(np.nanmean([getattr(result, name) for result in results])) for name in names}
-
-
-def table(results: list[SceneResult]) -> str:
-    """The figures that matter as Markdown, a row a scene and their mean."""
-    head = (
-        "| scene | holes | PSNR in holes: Telea | fill | completed | generated | finished | blurred truth "
-        "| SSIM in holes: Telea | generated "
-        "| PSNR covered: warp | generated | finished | whole: generated | finished "
-        "| grid / true | flicker / true |\n" + "|---" * 17 + "|"
-    )
-    rows = [head]
-    for name, r in [(result.scene, asdict(result)) for result in results] + [("**mean**", mean_of(results))]:
-        rows.append(
-            f"| {name} | {100 * r['hole_share']:.0f} % | {r['psnr_hole_telea']:.2f} | {r['psnr_hole_fill']:.2f} "
-            f"| {r['psnr_hole_completed']:.2f} | {r['psnr_hole']:.2f} | {r['psnr_hole_finished']:.2f} "
-            f"| {r['psnr_hole_blurred_truth']:.2f} "
-            f"| {r['ssim_hole_telea']:.3f} | {r['ssim_hole']:.3f} "
-            f"| {r['psnr_covered_warp']:.2f} | {r['psnr_covered']:.2f} | {r['psnr_covered_finished']:.2f} "
-            f"| {r['psnr_whole']:.2f} | {r['psnr_whole_finished']:.2f} "
-            f"| {r['grid'] / r['grid_true']:.3f} | {r['flicker'] / max(r['flicker_true'], 1e-9):.2f} |"
-        )
-    return "\n".join(rows)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--scenes", type=Path, required=True)
-    parser.add_argument("--preset", default="tiny")
-    parser.add_argument("--warp", choices=WARPS, help="in place of the preset's own")
-    parser.add_argument("--holes", choices=WARPS, help="measure in the holes of this warp, to compare two")
-    parser.add_argument("--completion", type=Path, help="weights in place of the preset's own")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("out/evaluation"))
-    arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    preset = load_preset(arguments.preset)
-    preset = replace(preset, warp=arguments.warp or preset.warp)
-    if arguments.completion is not None:
-        completion = Completion.load(arguments.completion).set_dtype(preset.device.dtype)
-        preset = replace(preset, completion=completion.requires_grad_(False))
-    results = [
-        evaluate_scene(path, preset, arguments.seed, arguments.out, arguments.holes)
-        for path in sorted(arguments.scenes.glob("*.npz"))
-    ]
-    report = {
-        "warp": preset.warp,
-        "holes": arguments.holes or preset.warp,
-        "mean": mean_of(results),
-        "scenes": [asdict(result) for result in results],
-    }
-    (arguments.out / "evaluation.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    (arguments.out / "evaluation.md").write_text(table(results) + "\n", encoding="utf-8")
-    print(table(results))
-
-
-if __name__ == "__main__":
-    main()
+    return {name: _mean([v for r in results if not np.isnan(v := getattr(r, name))]) for name in names}

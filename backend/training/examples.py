@@ -16,7 +16,7 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from ..codec.tiny import TinyCodec
+from ..codec.base import Codec
 from ..constraint import WARPS, Render
 from ..constraint.completion import Completion
 from ..constraint.mask import mask_latents
@@ -71,10 +71,11 @@ def render_views(
     times: list[int],
     colour: np.ndarray,
     camera: int = 0,
+    warp: str = WARP,
 ) -> Render:
     """Views (camera, time) of the sequence warped into `camera` at `times`. `colour` may be a graded copy."""
     cameras, moments = (list(index) for index in zip(*views, strict=True))
-    return WARPS[WARP](
+    return WARPS[warp](
         pictures(colour[cameras, moments]),
         torch.from_numpy(sequence.depth[cameras, moments]),
         torch.from_numpy(sequence.intrinsics[cameras, moments]),
@@ -84,9 +85,9 @@ def render_views(
     )
 
 
-def moving_render(sequence: Sequence, times: list[int], colour: np.ndarray) -> Render:
+def moving_render(sequence: Sequence, times: list[int], colour: np.ndarray, warp: str = WARP) -> Render:
     """Camera 1 at each time warped into camera 0 at the same time."""
-    return Render.joined([render_views(sequence, [(1, time)], [time], colour) for time in times])
+    return Render.joined([render_views(sequence, [(1, time)], [time], colour, warp=warp) for time in times])
 
 
 def graded(colour: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -105,7 +106,7 @@ def graded(colour: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.stack([channels[channel].reshape(colour.shape[:-1]) for channel in order], axis=-1)
 
 
-def draw_example(sequence: Sequence, rng: np.random.Generator) -> Example:
+def draw_example(sequence: Sequence, rng: np.random.Generator, warp: str = WARP) -> Example:
     """One example of a sequence: a reference drawn by `rng`, time and sides turned round at random."""
     length = sequence.colour.shape[1]
     colour = graded(sequence.colour, rng) if rng.random() < 0.8 else sequence.colour
@@ -113,7 +114,7 @@ def draw_example(sequence: Sequence, rng: np.random.Generator) -> Example:
     if rng.random() < 0.4:
         times = times[::-1]
     if sequence.dynamic and rng.random() < 0.85:
-        render = moving_render(sequence, times, colour)
+        render = moving_render(sequence, times, colour, warp)
         reference = pictures(colour[1, times])
     else:
         count = 1 if rng.random() < 0.7 else int(rng.integers(2, 5))
@@ -122,7 +123,7 @@ def draw_example(sequence: Sequence, rng: np.random.Generator) -> Example:
         )
         others = [(int(rng.integers(0, 2)), int(rng.integers(0, length))) for _ in range(count - 1)]
         views = [first, *others]
-        render = render_views(sequence, views, times, colour)
+        render = render_views(sequence, views, times, colour, warp=warp)
         # like the backend's choice for stills: each latent of a block is given one of the views
         shown = [
             views[(latent % 3) % len(views)]
@@ -140,7 +141,7 @@ def turned(example: Example, rng: np.random.Generator) -> Example:
     return Example(example.truth.flip(-1), render, example.reference.flip(-1))
 
 
-def draw_still_example(sequence: Sequence, rng: np.random.Generator) -> Example:
+def draw_still_example(sequence: Sequence, rng: np.random.Generator, warp: str = WARP) -> Example:
     """One view of a scene in which nothing moves, seen from another: a camera that stands still."""
     colour = graded(sequence.colour, rng) if rng.random() < 0.8 else sequence.colour
     cameras, length = colour.shape[:2]
@@ -148,20 +149,24 @@ def draw_still_example(sequence: Sequence, rng: np.random.Generator) -> Example:
         (int(camera), int(time))
         for camera, time in zip(rng.integers(cameras, size=2), rng.integers(length, size=2), strict=True)
     )
-    render = render_views(sequence, [view], [target[1]], colour, target[0])
+    render = render_views(sequence, [view], [target[1]], colour, target[0], warp)
     return turned(Example(pictures(colour[target][None]), render, pictures(colour[view][None])), rng)
 
 
-def encode_example(example: Example, codec: TinyCodec, completion: Completion) -> dict[str, Tensor]:
-    """Latents of an example, float16: truth, render and reference (G, C, h, w), mask (G, 4, h, w)."""
+def encode_example(example: Example, codec: Codec, completion: Completion | None) -> dict[str, Tensor]:
+    """Latents of an example, float16: truth, render and reference (G, C, h, w), mask (G, 4, h, w).
+
+    completion: what completes the render's holes; without one they are encoded as they are.
+    """
 
     def all_frames(x: Tensor) -> Tensor:
         return x.expand(STILL_LENGTH, *x.shape[1:]) if len(x) == 1 else x
 
     with torch.inference_mode():
+        render = example.render.colour if completion is None else completion.complete(example.render)
         latents = {
             "truth": codec.encoder().push(all_frames(example.truth)[None])[0],
-            "render": codec.encoder().push(all_frames(completion.complete(example.render))[None])[0],
+            "render": codec.encoder().push(all_frames(render)[None])[0],
             "reference": codec.encoder().push(all_frames(example.reference)[None])[0],
             "mask": mask_latents(all_frames(example.render.known), first=True),
         }

@@ -1,7 +1,4 @@
-"""Training of tiny's generator: denoising of blocks with the cache, each block after the one before.
-
-    python -m backend.training.prepare ... (first)
-    python -m backend.training.generator --latents DIR --test DIR --codec FILE --run DIR --minutes 60
+"""Stage `causal`: the generator denoises blocks with its cache, each block after the one before.
 
 An example is two blocks. The second is denoised after the reference and the first: the truth, roughened, and later
 in the run the model's own answer (Self-Forcing, arXiv 2506.08009, with one step). Noise levels are the four of the
@@ -9,7 +6,6 @@ sampler, and the noisy input of a level is made as the sampler makes it, of the 
 more of the truth than it will in use. Windows around holes first, whole frames at the end.
 """
 
-import argparse
 import json
 import math
 from dataclasses import asdict
@@ -17,14 +13,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..codec.tiny import TinyCodec
 from ..device import default_device
 from ..model import CausalDiT, GeneratorConfig, Schedule, add_noise, predict_x0
+from .fleet import Fleet
 from .muon import Muon
-from .runs import Average, Checkpoint, Clock, Masters, cosine
+from .runs import Average, Masters, cosine, follow_gradients, set_rate
+from .samples import last_frame, sheet
 
 LEARNING_RATE = 2.5e-3
 WINDOW = (12, 12)  # latents: 96 x 96 pixels for most of the run
@@ -48,19 +47,12 @@ TINY = GeneratorConfig(
 Latents = dict[str, Tensor]
 
 
-class Pool:
-    """Examples in memory, read from a folder that may still be growing."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self.seen: set[Path] = set()
-        self.examples: list[Latents] = []
-        self.grow()
-
-    def grow(self) -> None:
-        for path in sorted(set(self.folder.glob("*.safetensors")) - self.seen):
-            self.seen.add(path)
-            self.examples.append(load_file(path))
+def read_examples(folder: Path) -> list[Latents]:
+    """All examples of a folder. Raises ValueError where there are none."""
+    examples = [load_file(path) for path in sorted(folder.glob("*.safetensors"))]
+    if not examples:
+        raise ValueError(f"There are no examples in {folder}.")
+    return examples
 
 
 def draw_batch(
@@ -87,7 +79,8 @@ def draw_batch(
             places.append((abs(holes - 0.33), len(places), example, top, left))
         _, _, example, top, left = min(places, key=lambda place: place[:2])
         for name, tensor in example.items():
-            cuts.setdefault(name, []).append(tensor[..., top : top + height, left : left + width])
+            cut = tensor if name == "text" else tensor[..., top : top + height, left : left + width]
+            cuts.setdefault(name, []).append(cut)
     return {name: torch.stack(parts).float() for name, parts in cuts.items()}
 
 
@@ -205,10 +198,18 @@ def start_at_the_render(dit: CausalDiT) -> None:
             parameter.zero_()
 
 
-def save_generator(dit: CausalDiT, average: Average, path: Path) -> None:
-    """The averaged weights in bfloat16, the configuration as JSON in the metadata."""
+def save_generator(dit: CausalDiT, average: Average, path: Path, beside: Latents | None = None) -> None:
+    """The averaged weights in bfloat16, the configuration as JSON in the metadata; tensors `beside` as they are."""
     tensors = {name: tensor.to(torch.bfloat16).contiguous() for name, tensor in average.weights.items()}
-    save_file(tensors, path, metadata={"config": json.dumps(asdict(dit.config))})
+    save_file({**tensors, **(beside or {})}, path, metadata={"config": json.dumps(asdict(dit.config))})
+
+
+def load_dit(path: Path) -> CausalDiT:
+    """A generator, or a teacher, as `save_generator` wrote it, float32 and ready to be trained."""
+    with safe_open(path, "pt") as file:
+        dit = CausalDiT(GeneratorConfig(**json.loads(file.metadata()["config"])))
+        dit.load_state_dict({name: file.get_tensor(name).float() for name in dit.state_dict()})
+    return dit
 
 
 @torch.no_grad()
@@ -242,103 +243,78 @@ def evaluate(trainee: Trainee, examples: list[Latents], weight: Tensor) -> tuple
     return float(mean[0]), float(mean[1])
 
 
-def train(
-    pool: Pool,
-    tests: Pool,
-    codec: TinyCodec,
-    run: Path,
-    minutes: float,
-    batch_size: int,
-    seed: int = 0,
-    config: GeneratorConfig = TINY,
-    start: Path | None = None,
-    learning_rate: float = LEARNING_RATE,
-) -> None:
-    """Train on the pool, which may grow meanwhile; resumes from RUN/generator.pt. `tests` give the log's figures.
+class Causal:
+    """The stage: trained on `examples`, its figures those of `tests`.
 
     start: weights that a new run begins with, which want a smaller rate.
     """
-    run.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(seed)
-    dtype = default_device().dtype
-    dit = CausalDiT(config)  # the float32 masters; `working` computes
-    start_at_the_render(dit)
-    if start is not None:
-        dit.load_state_dict({name: tensor.float() for name, tensor in load_file(start).items()})
-    working = CausalDiT(config).to(dtype)
-    trainee, weight = Trainee(working), pixel_weight(codec)
-    steps = optimizers(dit, learning_rate)
-    average = Average(dit, 0.999)
-    checkpoint = Checkpoint(run / "generator.pt", dit, steps, average)
-    step = checkpoint.step
-    torch.manual_seed(seed + step)
-    masters = Masters(working, dit)
-    rng = np.random.default_rng((seed, step))
-    clock, losses = Clock(run / "generator.jsonl", checkpoint.seconds), []
-    while clock.seconds < minutes * 60:
-        progress = clock.seconds / (minutes * 60)
-        for optimizer in steps:
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate * cosine(progress)
+
+    name, every = "generator", 200
+
+    def __init__(
+        self,
+        examples: list[Latents],
+        tests: list[Latents],
+        codec: TinyCodec,
+        batch: int,
+        rate: float = LEARNING_RATE,
+        seed: int = 0,
+        config: GeneratorConfig = TINY,
+        start: Path | None = None,
+        fleet: Fleet | None = None,
+    ) -> None:
+        torch.manual_seed(seed)
+        self._examples, self._tests, self._codec = examples, tests, codec
+        self._batch, self._rate, self._seed, self._fleet = batch, rate, seed, fleet or Fleet()
+        self._dtype = default_device().dtype
+        self.model = CausalDiT(config)  # the float32 masters; `working` computes
+        start_at_the_render(self.model)
+        if start is not None:
+            self.model.load_state_dict(load_dit(start).state_dict())
+        self._working = CausalDiT(config).to(self._dtype)
+        self._trainee, self._weight = Trainee(self._working), pixel_weight(codec)
+        self.optimizers = optimizers(self.model, rate)
+        self.average = Average(self.model, 0.999)
+
+    def step(self, number: int, progress: float) -> dict[str, float]:
+        """See `loop.Stage`. Windows first, whole frames in the last quarter."""
+        rng = np.random.default_rng((self._seed, number, self._fleet.rank))
+        torch.manual_seed(int(rng.integers(1 << 31)))
+        masters = Masters(self._working, self.model)
+        size = self._examples[0]["truth"].shape[-2:]
         whole = progress >= WHOLE_FROM
-        window, size = ((18, 32), max(1, batch_size // 4)) if whole else (WINDOW, batch_size)
-        batch = draw_batch(pool.examples, size, window, rng)
-        loss, left = train_step(trainee, batch, weight, rng, whole)
+        window = (size[0], size[1]) if whole else (min(WINDOW[0], size[0]), min(WINDOW[1], size[1]))
+        batch = draw_batch(self._examples, max(1, self._batch // 4) if whole else self._batch, window, rng)
+        loss, left = train_step(self._trainee, batch, self._weight, rng, whole)
         loss.backward()
         masters.push_gradients()
-        torch.nn.utils.clip_grad_norm_(dit.parameters(), 1.0)
-        for optimizer in steps:
-            optimizer.step()
-        masters.pull()
-        step += 1
-        average.update(dit, step)
-        losses.append((loss.item(), left.item()))
-        if step % 200 == 0 or clock.seconds >= minutes * 60:
-            averaged = CausalDiT(config)
-            average.copy_to(averaged)
-            in_holes, elsewhere = evaluate(Trainee(averaged.to(dtype)), tests.examples, weight)
-            mean = np.mean(losses, axis=0)
-            clock.report(
-                step=step,
-                loss=mean[0],
-                left_in_holes=mean[1],
-                test_hole_db=in_holes,
-                test_covered_db=elsewhere,
-            )
-            losses.clear()
-            pool.grow()
-            save_generator(dit, average, run / "generator.safetensors")
-            checkpoint.save(step, clock.seconds)
+        set_rate(self.optimizers, self._rate * cosine(progress))
+        follow_gradients(self.model, self.optimizers, self._fleet)
+        self.average.update(self.model, number + 1)
+        return {"loss": loss.item(), "left_in_holes": left.item()}
 
+    def _averaged(self) -> Trainee:
+        averaged = CausalDiT(self.model.config)
+        self.average.copy_to(averaged)
+        return Trainee(averaged.to(self._dtype))
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--latents", type=Path, required=True, help="folder written by backend.training.prepare"
-    )
-    parser.add_argument(
-        "--test", type=Path, required=True, help="the same of sequences for the log's figures only"
-    )
-    parser.add_argument("--codec", type=Path, required=True, help="codec.safetensors")
-    parser.add_argument("--run", type=Path, required=True, help="folder of checkpoints")
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--start", type=Path, help="weights that a new run begins with")
-    parser.add_argument("--rate", type=float, default=LEARNING_RATE, help="peak learning rate")
-    arguments = parser.parse_args()
-    train(
-        Pool(arguments.latents),
-        Pool(arguments.test),
-        TinyCodec.load(arguments.codec),
-        arguments.run,
-        arguments.minutes,
-        arguments.batch,
-        start=arguments.start,
-        learning_rate=arguments.rate,
-    )
+    @torch.no_grad()
+    def look(self) -> tuple[dict[str, float], np.ndarray | None]:
+        """Decibels gained over the render on held-out examples, in holes and elsewhere; truth, render and answer."""
+        if not self._tests:
+            return {}, None
+        trainee, rows, generator = self._averaged(), [], torch.Generator().manual_seed(0)
+        in_holes, elsewhere = evaluate(trainee, self._tests, self._weight)
+        for example in self._tests[:4]:
+            batch = {name: tensor[None].float() for name, tensor in example.items()}
+            part = slice(0, 3)
+            cache = trainee.dit.prefill(batch["reference"][:, part], None, None)
+            noisy = torch.randn(batch["truth"][:, part].shape, generator=generator)
+            answer = trainee.predict(batch, part, cache, noisy, 0)
+            shown = batch["truth"][0, part], batch["render"][0, part], answer[0]
+            rows.append([last_frame(self._codec, latents) for latents in shown])
+        return {"test_hole_db": in_holes, "test_covered_db": elsewhere}, sheet(rows)
 
-
-if __name__ == "__main__":
-    main()
+    def save(self, folder: Path) -> None:
+        """generator.safetensors."""
+        save_generator(self.model, self.average, folder / "generator.safetensors")

@@ -1,14 +1,14 @@
-"""What every training run shares: EMA, learning-rate curve, a checkpoint that resumes, a log of JSON lines."""
+"""What every training run shares: EMA, learning-rate curve, a checkpoint that resumes."""
 
-import json
 import math
 import os
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from .fleet import Fleet
 
 
 class Average:
@@ -56,6 +56,31 @@ def cosine(progress: float, warmup: float = 0.02, floor: float = 0.02) -> float:
     return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - warmup) / (1 - warmup))))
 
 
+def set_rate(optimizers: Sequence[torch.optim.Optimizer], rate: float) -> None:
+    """One learning rate for all parameters of all optimizers."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+
+
+def descend(
+    loss: Tensor, model: nn.Module, optimizers: Sequence[torch.optim.Optimizer], fleet: Fleet
+) -> None:
+    """Move a model down a loss."""
+    for optimizer in optimizers:
+        optimizer.zero_grad()
+    loss.backward()
+    follow_gradients(model, optimizers, fleet)
+
+
+def follow_gradients(model: nn.Module, optimizers: Sequence[torch.optim.Optimizer], fleet: Fleet) -> None:
+    """Move a model by the mean of the fleet's gradients, which are clipped to a norm of 1."""
+    fleet.average_gradients(model.parameters())
+    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    for optimizer in optimizers:
+        optimizer.step()
+
+
 class Checkpoint:
     """All that a run goes on from: what is trained, its optimizers and average, steps and seconds so far.
 
@@ -68,11 +93,14 @@ class Checkpoint:
         self.path, self.model, self.optimizers, self.average = path, model, optimizers, average
         self.step, self.seconds = 0, 0.0
         if path.exists():
-            kept = torch.load(path, weights_only=True)
+            kept = torch.load(path, map_location="cpu", weights_only=True)
             model.load_state_dict(kept["model"])
             for optimizer, state in zip(optimizers, kept["optimizers"], strict=True):
                 optimizer.load_state_dict(state)
-            average.weights, self.step, self.seconds = kept["average"], kept["step"], kept["seconds"]
+            with torch.no_grad():
+                for name, weights in average.weights.items():
+                    weights.copy_(kept["average"][name])
+            self.step, self.seconds = kept["step"], kept["seconds"]
 
     def save(self, step: int, seconds: float) -> None:
         """Written whole or not at all."""
@@ -87,21 +115,3 @@ class Checkpoint:
         temporary = self.path.with_suffix(".tmp")
         torch.save(kept, temporary)
         os.replace(temporary, self.path)
-
-
-class Clock:
-    """Seconds of training, counted on over resumed runs, and a progress log."""
-
-    def __init__(self, log: Path, seconds_before: float):
-        self.log = log
-        self.started = time.monotonic() - seconds_before
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self.started
-
-    def report(self, **values: float) -> None:
-        line = {"seconds": round(self.seconds, 1), **{k: round(v, 6) for k, v in values.items()}}
-        with self.log.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-        print(" ".join(f"{k} {v:g}" for k, v in line.items()), flush=True)

@@ -29,9 +29,10 @@ from torch import Tensor
 from ..bench import pose, room
 from ..constraint import WARPS
 from ..constraint.splat import SKY
-from .evaluate import HOLE_COLOUR, mean_of, to_codes, warp_of, world_of
+from .evaluate import HOLE_COLOUR, mean_of, warp_of, world_of
 from .examples import Sequence, pictures
 from .measures import psnr
+from .samples import to_codes
 
 AGREES = 0.02
 """Relative difference of depth up to which a point is on the surface that the view shows there."""

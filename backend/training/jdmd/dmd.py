@@ -8,7 +8,8 @@ level, up to a factor that is brought to the same size for every clip.
 import torch
 from torch import Tensor
 
-from .flow import Condition, Denoiser, draw_sigmas, noised
+from .condition import Condition
+from .flow import Denoiser, draw_sigmas, noise_like, noised
 
 LEAST = 1e-3
 """Of latents of unit variance: a clip that is as near to the teacher's answer counts as there."""
@@ -32,7 +33,7 @@ def answers(
     noisy = noised(x0, sigma, noise)
     real = teacher.x0(noisy, sigma, condition)
     if guidance != 1.0:
-        free = teacher.x0(noisy, sigma, Condition.nothing(x0))
+        free = teacher.x0(noisy, sigma, Condition.nothing(x0, condition.text))
         real = free + guidance * (real - free)
     return real, critic.x0(noisy, sigma, condition)
 
@@ -51,7 +52,7 @@ def dmd_loss(
     orders with the noise level, and the noisiest clips would outweigh the others.
     """
     sigma = draw_sigmas(len(x0), generator)
-    noise = torch.randn(x0.shape, generator=generator)
+    noise = noise_like(x0, generator)
     clip = x0.detach()
     real, fake = answers(clip, condition, teacher, critic, sigma, noise, guidance)
     apart = (clip - real).abs().mean(dim=(1, 2, 3, 4), keepdim=True).clamp(min=LEAST)

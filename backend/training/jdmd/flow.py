@@ -5,6 +5,7 @@ The same generator serves, with all blocks of a clip at once as its noisy part: 
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import torch
@@ -13,31 +14,14 @@ from torch import Tensor
 from ...model import CausalDiT
 from ...model.config import BLOCK_LATENTS
 from ...model.schedule import SHIFT, TRAINING_STEPS
+from ..fleet import Fleet
+from .condition import Condition, per_clip
+from .spread import Spread
 
 LEAST, MOST = 0.02, 0.98
 """Noise levels that are drawn. Nearer to 0 nothing is left to say, nearer to 1 everything is a guess."""
-
-
-@dataclass(frozen=True)
-class Condition:
-    """What is known of a clip of G latents: reference (B, G, C, h, w), mask (B, G, 4, h, w), render (B, G, C, h, w).
-
-    Mask and render as the generator takes them. `nothing` is a clip that is made freely.
-    """
-
-    reference: Tensor
-    mask: Tensor
-    render: Tensor
-
-    @staticmethod
-    def nothing(x0: Tensor) -> "Condition":
-        """No reference and no render, for clips like x0 (B, G, C, h, w): all 20 condition channels are zero."""
-        mask = x0.new_zeros(*x0.shape[:2], 4, *x0.shape[3:])
-        return Condition(torch.zeros_like(x0), mask, torch.zeros_like(x0))
-
-    def part(self, latents: slice) -> "Condition":
-        """That of some latents, with their reference."""
-        return Condition(self.reference[:, latents], self.mask[:, latents], self.render[:, latents])
+KEPT = 0.95
+"""Share of what its spread has counted that remains from step to step."""
 
 
 class Denoiser(Protocol):
@@ -52,26 +36,77 @@ class Flow:
     """A generator as a bidirectional flow-matching model: `CausalDiT` with prediction "flow", all latents noisy.
 
     A clip is two blocks at most: positions of the reference end where those of the noisy latents begin.
+
+    spread: with it the network answers what the render lacks, as the causal generator does, and Bayes' rule adds what
+    the noisy clip tells of that. The causal generator is such a model already, which a small network that answers the
+    velocity takes long to come to. Without it the network answers the velocity, as the released one does.
     """
 
     dit: CausalDiT
+    spread: Spread | None = None
+
+    def to(self, device: torch.device) -> None:
+        """Move to where it is computed."""
+        self.dit.to(device)
+        if self.spread is not None:
+            self.spread.to(device)
 
     def velocity(self, noisy: Tensor, sigma: Tensor, condition: Condition) -> Tensor:
         """noise - x0 (B, G, C, h, w), as expected of the noisy latents at levels sigma (B,)."""
+        if self.spread is None:
+            return self.answer(noisy, sigma, condition)
+        return (noisy - self.x0(noisy, sigma, condition)) / per_clip(sigma).to(noisy)
+
+    def answer(self, noisy: Tensor, sigma: Tensor, condition: Condition) -> Tensor:
+        """What the network itself says of noisy clips."""
         if noisy.shape[1] > 2 * BLOCK_LATENTS:
             raise ValueError(f"a clip may have {2 * BLOCK_LATENTS} latents, this one has {noisy.shape[1]}")
-        cache = self.dit.prefill(condition.reference, None, None)
+        text = condition.read_by(self.dit)
+        cache = self.dit.prefill(condition.reference, None, text)
         timestep = TRAINING_STEPS * sigma
-        return self.dit.denoise(noisy, condition.mask, condition.render, timestep, cache, None).float()
+        return self.dit.denoise(noisy, condition.mask, condition.render, timestep, cache, text).float()
+
+    @torch.no_grad()
+    def expected(self, condition: Condition, generator: torch.Generator) -> Tensor:
+        """Clean latents of a condition as the network expects them that sees nothing but noise."""
+        noise, level = (
+            noise_like(condition.render, generator),
+            condition.render.new_ones(len(condition.render)),
+        )
+        return condition.render + self.answer(noise, level, condition)
+
+    def count(
+        self, x0: Tensor, condition: Condition, generator: torch.Generator, fleet: Fleet, kept: float = KEPT
+    ) -> None:
+        """Clips of the kind that is modelled: the spread, where there is one, follows what all of a fleet count.
+
+        kept: share of what it had counted that remains.
+        """
+        if self.spread is not None:
+            self.spread.add(x0, condition, self.expected(condition, generator), kept)
+            fleet.average(self.spread.buffers())
 
     def x0(self, noisy: Tensor, sigma: Tensor, condition: Condition) -> Tensor:
         """See `Denoiser`."""
-        return noisy - per_clip(sigma) * self.velocity(noisy, sigma, condition)
+        return self.expectation(noisy, sigma, condition)[0]
 
+    def expectation(self, noisy: Tensor, sigma: Tensor, condition: Condition) -> tuple[Tensor, Tensor]:
+        """Clean latents of noisy ones, and the size of the error that counts as one."""
+        answer = self.answer(noisy, sigma, condition)
+        if self.spread is None:
+            level = per_clip(sigma).to(noisy)
+            return noisy - level * answer, level
+        return self.spread.guess(condition.render + answer, noisy, sigma, condition)
 
-def per_clip(sigma: Tensor) -> Tensor:
-    """Levels (B,) for latents (B, G, C, h, w)."""
-    return sigma[:, None, None, None, None]
+    @torch.no_grad()
+    def sample(self, condition: Condition, generator: torch.Generator, steps: int = 24) -> Tensor:
+        """Clean latents of a condition, from noise in so many even steps of the shifted schedule (Euler)."""
+        x = noise_like(condition.render, generator)
+        even = torch.linspace(1, 0, steps + 1)
+        levels = SHIFT * even / (1 + (SHIFT - 1) * even)
+        for sigma, lower in pairwise(levels):
+            x = x + (lower - sigma) * self.velocity(x, sigma.expand(len(x)), condition)
+        return x
 
 
 def draw_sigmas(count: int, generator: torch.Generator) -> Tensor:
@@ -80,15 +115,22 @@ def draw_sigmas(count: int, generator: torch.Generator) -> Tensor:
     return (SHIFT * even / (1 + (SHIFT - 1) * even)).clamp(LEAST, MOST)
 
 
+def noise_like(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Normal noise, drawn on the CPU: the same wherever x lies."""
+    return torch.randn(x.shape, generator=generator).to(x)
+
+
 def noised(x0: Tensor, sigma: Tensor, noise: Tensor) -> Tensor:
     """Latents (B, G, C, h, w) at levels sigma (B,)."""
-    level = per_clip(sigma)
+    level = per_clip(sigma).to(x0)
     return (1 - level) * x0 + level * noise
 
 
 def flow_loss(flow: Flow, x0: Tensor, condition: Condition, generator: torch.Generator) -> Tensor:
-    """Mean squared error of the velocity at noise levels drawn anew. It never falls to 0: nobody knows the noise."""
+    """Mean squared error of clean latents at noise levels drawn anew, in units of how uncertain they are.
+
+    Without a spread that is the error of the velocity. It never falls to 0: nobody knows the noise.
+    """
     sigma = draw_sigmas(len(x0), generator)
-    noise = torch.randn(x0.shape, generator=generator)
-    answer = flow.velocity(noised(x0, sigma, noise), sigma, condition)
-    return (answer - (noise - x0)).square().mean()
+    made, deviation = flow.expectation(noised(x0, sigma, noise_like(x0, generator)), sigma, condition)
+    return ((made - x0) / deviation).square().mean()

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from ...model import CausalDiT, Schedule, add_noise, predict_x0
 from ...model.config import BLOCK_LATENTS
-from .flow import Condition
+from .condition import Condition
+from .flow import noise_like
 
 
 def roll_out(
@@ -28,20 +29,24 @@ def roll_out(
     count = len(schedule.steps)
     if last_step is None:
         last_step = int(torch.randint(count, (1,), generator=generator))
+    with torch.no_grad():
+        read = condition.read_by(dit)
+    text = condition.read_by(dit) if read is not None and torch.is_grad_enabled() else read
     blocks: list[Tensor] = []
     for start in range(0, condition.render.shape[1], BLOCK_LATENTS):
         part = condition.part(slice(start, start + BLOCK_LATENTS))
         previous = blocks[-1].detach() if blocks else None
         with torch.no_grad():
-            cache = dit.prefill(part.reference, previous, None)
-        noisy = torch.randn(part.render.shape, generator=generator)
+            cache = dit.prefill(part.reference, previous, read)
+        noisy = noise_like(part.render, generator)
         for step, timestep in enumerate(schedule.steps[: last_step + 1]):
             sigma = schedule.sigma(timestep)
-            with torch.set_grad_enabled(step == last_step and torch.is_grad_enabled()):
-                output = dit.denoise(noisy, part.mask, part.render, timestep.expand(len(noisy)), cache, None)
+            learns = step == last_step and torch.is_grad_enabled()
+            with torch.set_grad_enabled(learns):
+                told = timestep.expand(len(noisy)), cache, text if learns else read
+                output = dit.denoise(noisy, part.mask, part.render, *told)
                 x0 = predict_x0(dit.config.prediction, output.float(), noisy, part.render, sigma)
             if step < last_step:
-                noise = torch.randn(x0.shape, generator=generator)
-                noisy = add_noise(x0, noise, schedule.sigma(schedule.steps[step + 1]))
+                noisy = add_noise(x0, noise_like(x0, generator), schedule.sigma(schedule.steps[step + 1]))
         blocks.append(x0)
     return torch.cat(blocks, dim=1)

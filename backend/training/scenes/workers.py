@@ -19,13 +19,16 @@ def name(seed: int, index: int) -> str:
 
 
 def work(out: Path, seed: int, indices: range, sparse: bool) -> None:
-    """Make every sequence that is not there yet."""
+    """Make every sequence that is not there yet, as long as the process that asked for them lives."""
     from .moves import FRAMES
     from .raster import Rasteriser
     from .sequence import SPARSE, make_sequence, write
 
+    asking = multiprocessing.parent_process()
     raster, begun, made = Rasteriser(), time.monotonic(), 0
     for index in indices:
+        if asking is not None and not asking.is_alive():
+            return
         path = out / name(seed, index)
         if path.exists():
             continue
