@@ -36,8 +36,9 @@ def coverage_of(
     """The share of covered pixels, 0 to 1, for each camera of a target of (height, width).
 
     Target and views are thinned out by about the same factor, so that cracks between pixels that are seen from
-    near show here as they will in the take; views larger than the target by more. The splat measures:
-    every preset there is has it, and coverage is asked for before a preset is loaded. Raises Cancelled.
+    near show here as they will in the take; views larger than the target by more. The splat measures,
+    whichever warp the preset has: it is asked for before a preset is loaded, and the surface takes too long with
+    several views. Raises Cancelled.
     """
     factor = max(1.0, (width * height / LOW_PIXELS) ** 0.5)
     small_height, small_width = max(1, round(height / factor)), max(1, round(width / factor))

@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 
+from .protocol.png import SIGNATURE, png_of_rows
+
 Bytes = bytes | memoryview
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, RGB = 0, 2
 """Colour types."""
 
@@ -31,6 +32,14 @@ def encode_png(picture: np.ndarray) -> bytes:
     if not done:
         raise RuntimeError("a picture could not be encoded as PNG")
     return data.tobytes()
+
+
+def store_png(picture: np.ndarray) -> bytes:
+    """A PNG of colour (H, W, 3) uint8, red first, sRGB, that is not packed: a tenth of the time, twice the room."""
+    height, width, _ = picture.shape
+    rows = np.zeros((height, 1 + width * 3), np.uint8)  # Each row begins with its filter: none.
+    rows[:, 1:] = picture.reshape(height, -1)
+    return png_of_rows(width, height, rows.data, level=0)
 
 
 def encode_pngs(frames: np.ndarray) -> list[bytes]:

@@ -253,6 +253,7 @@ class Session:
                     lambda step: self._noise(block, step + 1, now.latents),
                     self._text,
                     cancelled,
+                    schedule=self._preset.schedule,
                 )
                 del cache  # The largest thing there is, and the decoder needs the room.
             with clock.stage("decode"):

@@ -19,9 +19,7 @@ Cameras are OpenCV's (x right, y down, z forward), float64.
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 SPLINE_KEYS = 4
 """Number of keys from which on a smoothing cubic spline is laid through them; straight lines below."""
@@ -42,7 +40,9 @@ class TrajectoryError(ValueError):
     """A trajectory text does not hold what it should; the message says where."""
 
 
-def read_orbit(text: str, frames: int, foreground_depth: float, *, rotation_only: bool = False) -> Tensor:
+def read_orbit(
+    text: str, frames: int, foreground_depth: float, *, rotation_only: bool = False
+) -> NDArray[np.float64]:
     """world_to_camera (frames, 4, 4) of a version 1 text; the world is the camera of the reference.
 
     `foreground_depth` is the nearest depth of the first frame. `rotation_only` keeps the camera where it stands.
@@ -66,24 +66,24 @@ def read_orbit(text: str, frames: int, foreground_depth: float, *, rotation_only
         else:
             move = (np.zeros(frames), np.zeros(frames), r)
         camera_to_world[:, :3, 3] = np.stack(move, axis=-1)
-    return torch.from_numpy(np.linalg.inv(camera_to_world))
+    return np.linalg.inv(camera_to_world)
 
 
-def write_orbit(world_to_camera: Tensor, foreground_depth: float) -> str:
+def write_orbit(world_to_camera: NDArray[np.float64], foreground_depth: float) -> str:
     """The version 1 text whose cameras (frames, 4, 4) these are.
 
     Up to three keys are joined by straight lines, and four hold any cubic course, such as one that eases in and out.
     More keys are smoothed by up to a degree, so a path that needs them can't be written. Raises TrajectoryError that
     says what it has that a version 1 text has no words for.
     """
-    wanted = np.linalg.inv(world_to_camera.numpy())
+    wanted = np.linalg.inv(world_to_camera)
     choices = [
         [_keys(course, weights, count) for count in range(1, SPLINE_KEYS + 1)]
         for course, weights in _orbit_of(wanted, foreground_depth)
     ]
     lines = [next((keys for keys, off in line if off < KEYS_TOLERANCE), line[-1][0]) for line in choices]
     text = "".join(" ".join(f"{round(key, 9) + 0.0:.10g}" for key in keys) + "\n" for keys in lines)
-    made = np.linalg.inv(read_orbit(text, len(wanted), foreground_depth).numpy())
+    made = np.linalg.inv(read_orbit(text, len(wanted), foreground_depth))
     turned = np.degrees(_angle(made[:, :3, :3], wanted[:, :3, :3]))
     moved = np.linalg.norm(made[:, :3, 3] - wanted[:, :3, 3], axis=-1) / foreground_depth
     worst = int(np.argmax(np.maximum(turned / ORBIT_DEGREES, moved / ORBIT_DEPTHS)))
@@ -135,7 +135,7 @@ def _angle(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64
     return 2 * np.arcsin(np.clip(chord / 2, 0, 1))
 
 
-def read_world_to_camera(text: str) -> Tensor:
+def read_world_to_camera(text: str) -> NDArray[np.float64]:
     """world_to_camera (frames, 4, 4) of a version 1.5 text. Raises TrajectoryError."""
     rows = [_numbers(line, number) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
     if not rows:
@@ -151,7 +151,7 @@ def read_world_to_camera(text: str) -> Tensor:
         )
         if not rigid or np.abs(pose[3] - [0, 0, 0, 1]).max() > RIGID_TOLERANCE:
             raise TrajectoryError(f"Pose {number} is not a rotation and a translation.")
-    return torch.from_numpy(poses)
+    return poses
 
 
 def _numbers(line: str, number: int) -> NDArray[np.float64]:

@@ -14,15 +14,18 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from .pictures import Bytes, PictureError, decode_png, png_size
 from .protocol.disk import FileFormatError, read_chunks
 from .protocol.files import MAX_TRIANGLES, Reference, View, read_reference
 from .protocol.references import Digest
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 MAX_WORLD_PIXELS = 256 * 1024 * 1024
 """Pixels of all views together: 7 bytes of memory each."""
@@ -67,7 +70,7 @@ class World:
     def pictures(self, views: Sequence[int] | slice, device: torch.device | None = None) -> Tensor:
         """Colour of some views as float32 in [-1, 1], (N, 3, H, W), on `device` or where it is."""
         colour = self.colour[views if isinstance(views, slice) else list(views)].to(device=device)
-        return colour.float() / 127.5 - 1 if colour.dtype == torch.uint8 else colour
+        return colour if colour.is_floating_point() else colour.float() / 127.5 - 1
 
     def views_at(self, times: Tensor) -> list[int]:
         """The view that is the world at each of `times` (n,): the nearest in scene frames, the earlier of two."""
@@ -96,6 +99,8 @@ def decode_world(reference: Reference, files: Mapping[str, Bytes]) -> World:
     missing = [name for name in reference.file_names if name not in files]
     if missing:
         raise WorldError(f"The reference's file {missing[0]} is missing.")
+    import torch  # Seconds, which those who only measure or read files of a world need not wait.
+
     count, height, width = len(reference.views), reference.height, reference.width
     check_size(count, width, height)
     for view in reference.views:

@@ -77,6 +77,23 @@ def view_steps(
     }
 
 
+def asked_of(scene: bpy.types.Scene) -> tuple:
+    """What gives the pictures their depth, as it is set now: what a recovery said holds as long as it stays so."""
+    shot = scene.inspatio
+    found = [scene.session_uid, shot.backdrop, _uid(shot.stand_ins)]
+    for camera in shot.reference_cameras() or [shot.camera or scene.camera]:
+        if camera is not None:
+            settings = camera.data.inspatio
+            points = _uid(settings.known_from), _uid(settings.known_to)
+            depth = settings.depth_from, settings.depth_file, settings.encoding
+            found += [_uid(camera), *depth, settings.range_low, settings.range_high, *points]
+    return tuple(found)
+
+
+def _uid(thing: bpy.types.ID | None) -> int:
+    return 0 if thing is None else thing.session_uid
+
+
 def _view(scene, view_layer, camera, at, ahead, size, folder):
     """A view of the file, the name of the network that gives its depth, and what draws that of its stand-ins."""
     try:

@@ -55,9 +55,10 @@ def scene_steps(
     """Make the new, empty `scene` that of the shot that was brought; yields the share that is done, None to wait.
 
     Returns the reference's folder, and sentences about what isn't as it was. Raises UserError. However it fails,
-    nothing is left on disk; the scene is for `discard`.
+    nothing of it is left on disk; the scene is for `discard`, what was brought for its own.
     """
-    shot, reference, made = brought.shot, brought.reference, None
+    shot, reference = brought.shot, brought.reference
+    made, whole = None, False
     try:
         if shot.cameras.frames[-1] > LAST_FRAME:
             raise UserError(
@@ -81,11 +82,10 @@ def scene_steps(
             _fit_to_world([scene.camera, *sources], shown)
         except world.WorldError as error:
             lost.append(f"The world cannot be shown: {error}")
-        made = None
+        whole = True
         return version, lost
     finally:
-        shutil.rmtree(brought.out, ignore_errors=True)
-        if made is not None:
+        if not whole and made is not None:
             shutil.rmtree(made, ignore_errors=True)
 
 

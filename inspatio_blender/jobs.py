@@ -56,12 +56,14 @@ class Generate(Job):
 class Continue(Job):
     """Go on with the stopped take in `folder`; `references` are the folders its reference may lie in.
 
-    until: as of `Generate`.
+    until: as of `Generate`. instead: the new take that is made where this one cannot be continued, since weights or
+    reference have changed.
     """
 
     folder: Path
     references: tuple[Path, ...]
     until: float | None = None
+    instead: Generate | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

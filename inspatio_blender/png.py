@@ -1,12 +1,12 @@
 """A picture as a PNG file, code for code: Blender's own would go through floats, and take longer. bpy-free."""
 
 import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
+from ..backend.protocol.png import SIGNATURE, png_of_rows
+
 LEVEL = 1
 """Grain hardly gets smaller, whatever time is spent on it."""
 
@@ -20,9 +20,7 @@ def encode_png(picture: np.ndarray) -> bytes:
     flat = picture.reshape(height, width * 3)
     rows[0, 1:] = flat[0]
     np.subtract(flat[1:], flat[:-1], out=rows[1:, 1:])
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    parts = ((b"IHDR", header), (b"sRGB", b"\0"), (b"IDAT", zlib.compress(rows, LEVEL)), (b"IEND", b""))
-    return SIGNATURE + b"".join(_chunk(kind, data) for kind, data in parts)
+    return png_of_rows(width, height, rows.data, LEVEL)
 
 
 def size_of(path: Path) -> tuple[int, int]:
@@ -33,7 +31,3 @@ def size_of(path: Path) -> tuple[int, int]:
         raise ValueError(f"{path} is no PNG file")
     width, height = struct.unpack(">II", start[16:])
     return width, height
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

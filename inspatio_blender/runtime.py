@@ -83,6 +83,7 @@ class Runtime:
         """What lies in the folders of the film's shots."""
         self.task: Task | None = None
         """The set-up or download that goes on, or the last one."""
+        self._recovery_asked: tuple = ()
         self.planned: jobs.Planned | None = None
         """What a take of the shot in front of the user would need; None where nothing is known."""
         self._asked: jobs.Shape | None = None
@@ -268,6 +269,7 @@ class Runtime:
         """
         setup = self.setup()
         self._check_no_task()
+        self._recovery_asked = camera_images.asked_of(scene)
         takes.keep_unsaved_folder(scene)
         folder = takes.shot_folder(scene) / REFERENCE_FOLDER
         try:
@@ -282,6 +284,10 @@ class Runtime:
             raise
         scene.inspatio.reference_version = ""
         return self.begin_task("Recover Reference", lambda task: recovery.recover(task, setup, views, work))
+
+    def is_recovery_of(self, scene: bpy.types.Scene) -> bool:
+        """Whether the last recovery was asked for with what is set now: else what it said is no news any more."""
+        return self._recovery_asked == camera_images.asked_of(scene)
 
     def _check_no_task(self) -> None:
         if self.task is not None and self.task.running:
@@ -516,13 +522,16 @@ class Runtime:
             self._redraw(False)
 
     def _watch_task(self) -> None:
-        """Show what a task has to say, a few times a second; where one has ended, look at what came of it."""
+        """Show what a task has to say, a few times a second; where one has ended, look at what came of it.
+
+        While an operator waits for it, that shows how far it is.
+        """
         task = self.task
         shown, when = self._task_shown
         if (
             task is None
             or task.changes == shown
-            or (task.running and time.monotonic() - when < TASK_REDRAW_S)
+            or (task.running and (self.working or time.monotonic() - when < TASK_REDRAW_S))
         ):
             return
         self._task_shown = task.changes, time.monotonic()

@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from ..backend.protocol.cameras import Matrix
-from ..backend.protocol.disk import FileFormatError, write_json
+from ..backend.protocol.disk import FileFormatError, parents_of, write_json
 from ..backend.protocol.files import REFERENCE_FILE, SHOT_FILE, Reference, Shot, read_reference, read_shot
 from ..backend.protocol.references import reference_sizes
 from . import export
 from .commands import run_backend
 from .jobs import Setup
-from .task import Failed, Task
+from .task import Cancelled, Failed, Task
 from .versions import REFERENCE_FOLDER
 
 
@@ -34,15 +36,38 @@ class Import:
     """Brings what is in `folder` to the new folder `out`: its reference as `out`/reference, its shot as `shot`.
 
     setup: how to run the backend; a shot folder of ours is read without it.
+    What was brought lies there until `discard`.
     """
 
     def __init__(self, folder: Path, out: Path, setup: Setup) -> None:
         self._folder, self.out, self._setup = folder, out, setup
         self.shot: Shot | None = None
         self.reference: Reference | None = None
+        self._ending = threading.Lock()
+        self._unwanted = False
+
+    def discard(self) -> None:
+        """Leave nothing at `out`, nor its folder if that is empty; work that still goes on sees to that itself."""
+        with self._ending:
+            self._unwanted = True
+        if self.shot is not None:
+            shutil.rmtree(self.out, ignore_errors=True)
+            with suppress(OSError):  # It holds shots.
+                self.out.parent.rmdir()
 
     def work(self, task: Task) -> str:
-        """For Task. Raises Failed and Cancelled; nothing is left at `out` then."""
+        """For Task. Raises Failed and Cancelled; nothing is left at `out` then, nor of folders made for it."""
+        try:
+            with parents_of(self.out):
+                self._bring(task)
+            return f"Imported {self._folder.name}"
+        except FileFormatError as error:
+            raise Failed(str(error)) from error
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise Failed(f"{self._folder} cannot be imported: {reason}") from error
+
+    def _bring(self, task: Task) -> None:
         try:
             shutil.rmtree(self.out, ignore_errors=True)
             if is_shot_folder(self._folder):
@@ -51,14 +76,10 @@ class Import:
                 shot, reference = self._convert(task)
             shot, reference = counted_from_one(shot, reference)
             write_json(self.out / REFERENCE_FOLDER / REFERENCE_FILE, reference.to_json())
-            task.check()
-            self.shot, self.reference = shot, reference
-            return f"Imported {self._folder.name}"
-        except FileFormatError as error:
-            raise Failed(str(error)) from error
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise Failed(f"{self._folder} cannot be imported: {reason}") from error
+            with self._ending:
+                if self._unwanted:
+                    raise Cancelled
+                self.shot, self.reference = shot, reference
         finally:
             if self.shot is None:
                 shutil.rmtree(self.out, ignore_errors=True)
@@ -80,7 +101,6 @@ class Import:
         return shot, reference
 
     def _convert(self, task: Task) -> tuple[Shot, Reference]:
-        self.out.parent.mkdir(parents=True, exist_ok=True)
         arguments = ("scene", "import", str(self._folder), str(self.out))
         run_backend(task, self._setup, *arguments, what="The import")
         shot = read_shot(self.out)

@@ -77,14 +77,19 @@ def _columns(
 def _marks(
     runs: Sequence[Run], left: float, per_frame: float, top: float, scale: float, strength: float
 ) -> None:
-    """A line over each run of marked frames, `top` pixels high, with its numbers where there is room."""
+    """A line over each run of marked frames, `top` pixels high, with its numbers where there is room.
+
+    The lines come first: text that is drawn ends blending.
+    """
     colour, y = (*MARK, strength), top + scale
+    places = [
+        tuple((frame - left) * per_frame for frame in (run.first - 0.5, run.last + 0.5)) for run in runs
+    ]
+    _lines([(x, y) for place in places for x in place], colour, 2 * scale)
     taken = -1e9
     blf.size(0, 11 * scale)
     blf.color(0, *colour)
-    for run in runs:
-        start, stop = ((frame - left) * per_frame for frame in (run.first - 0.5, run.last + 0.5))
-        _lines([(start, y), (stop, y)], colour, 2 * scale)
+    for run, (start, stop) in zip(runs, places, strict=True):
         text = f"{run.first:g}" if run.first == run.last else f"{run.first:g}–{run.last:g}"
         width, _ = blf.dimensions(0, text)
         at = (start + stop - width) / 2

@@ -35,9 +35,12 @@ class INSPATIO_OT_import_scene_folder(InFolder, bpy.types.Operator):
         scene, whole = bpy.data.scenes.new(folder.name), False
         try:
             brought = scene_folders.Import(folder, importing.place(scene), setup)
-            bringing = task_steps(runtime.begin_task(type(self).bl_label, brought.work))
-            yield from shares(bringing, 0.0, BRINGING)
-            version, lost = yield from shares(importing.scene_steps(scene, brought), BRINGING, 1.0)
+            try:
+                bringing = task_steps(runtime.begin_task(type(self).bl_label, brought.work))
+                yield from shares(bringing, 0.0, BRINGING)
+                version, lost = yield from shares(importing.scene_steps(scene, brought), BRINGING, 1.0)
+            finally:
+                brought.discard()
             whole = True
             return scene, version, lost
         finally:

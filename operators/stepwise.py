@@ -24,7 +24,12 @@ TICK_S = 0.03
 DRAWN_AFTER = 3
 """Ticks after which the progress bar is drawn: the first step may take its time."""
 WAIT_S = 0.005
-REDRAW_S = 0.15
+REDRAW_S, REDRAW_AT_MOST_S = 0.2, 2.0
+"""Seconds from a redraw of the progress bar to the next: the least, and the most however long it takes."""
+DRAWING = 0.05
+"""Share of the time that drawing the progress bar may take: what a GPU does at once takes software 0.1 s."""
+SHOWS_IN = 3
+"""Ticks after a redraw before one of which its drawing lies: others may have been due already."""
 TELL_S = 0.5
 HINT_LETTERS = 32
 LIST_LETTERS = 90
@@ -70,7 +75,8 @@ class Stepwise:
     def begin(self, context):
         """Begin the modal part."""
         self._steps = self.steps(context)
-        self._ticks, self._drawn = 0, 0.0
+        self._ticks, self._left = 0, time.monotonic()
+        self._drawn, self._drawn_in, self._draw_at = 0.0, 0, 0.0
         self._timer = context.window_manager.event_timer_add(TICK_S, window=context.window)
         driver.get().working = (self.title, 0.0)
         context.window_manager.progress_begin(0, 100)
@@ -89,7 +95,11 @@ class Stepwise:
         self._ticks += 1
         if self._ticks < DRAWN_AFTER:
             return {"RUNNING_MODAL"}
-        until = time.monotonic() + TICK_S
+        now = time.monotonic()
+        until = now + TICK_S
+        if self._ticks - self._drawn_in <= SHOWS_IN:
+            pause = min((now - self._left) / DRAWING, REDRAW_AT_MOST_S)
+            self._draw_at = max(self._draw_at, self._drawn + pause)
         try:
             while time.monotonic() < until:
                 share = next(self._steps)
@@ -97,9 +107,10 @@ class Stepwise:
                     break
                 driver.get().working = (self.title, share)
                 context.window_manager.progress_update(100 * share)
-            if time.monotonic() - self._drawn > REDRAW_S:
-                self._drawn = time.monotonic()
+            if now >= self._draw_at:
                 driver.redraw()
+                self._drawn, self._drawn_in, self._draw_at = now, self._ticks, now + REDRAW_S
+            self._left = time.monotonic()
         except StopIteration as end:
             self.cancel(context)
             self.done(context, end.value)

@@ -68,7 +68,7 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
         if step_progress(layout, INSPATIO_OT_capture_reference, INSPATIO_OT_recover_reference):
             pass
         elif shot.reference_kind == "IMAGES":
-            self._recover(context, layout, runtime.task)
+            self._recover(context, layout, runtime)
         else:
             column = layout.column()
             column.scale_y = 1.4
@@ -104,17 +104,18 @@ class INSPATIO_PT_reference(Tab, bpy.types.Panel):
         rows.prop(settings, "known_from")
         rows.prop(settings, "known_to")
 
-    def _recover(self, context, layout, task):
-        """The button, how far it is, and how the last attempt ended."""
-        column = layout.column()
+    def _recover(self, context, layout, runtime):
+        """The button, how far it is, and how the last attempt ended, as long as nothing else is asked for."""
+        column, task = layout.column(), runtime.task
         # A task that an operator waits for is shown where that operator is.
-        if task is not None and task.running and driver.get().working is None:
+        if task is not None and task.running and runtime.working is None:
             task_progress(column, task)
             return
         row = column.row()
         row.scale_y = 1.4
         row.operator("inspatio.recover_reference", icon="IMAGE_REFERENCE")
-        task_outcome(column, task, RECOVER, context.region.width)
+        if runtime.is_recovery_of(context.scene):
+            task_outcome(column, task, RECOVER, context.region.width)
 
     def _footage(self, context, column):
         shot = context.scene.inspatio

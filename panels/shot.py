@@ -102,7 +102,8 @@ class INSPATIO_PT_shot(Tab, bpy.types.Panel):
                 layout.label(text=progress.summary, icon="CHECKMARK")
                 self._where(context, layout)
             if progress.message:
-                sentence(layout, progress.message, context.region.width)
+                icon = "ERROR" if progress.state == "failed" else "INFO"
+                sentence(layout, progress.message, context.region.width, icon)
             return
         if progress.state == "asking":
             sentence(layout, progress.message, context.region.width)

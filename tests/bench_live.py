@@ -13,8 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.blenders import Blender
-from tests.build import build_extension
+from tests.blenders import window_blender
 
 WINDOW = ("0", "0", "864", "540")
 """Left, bottom, width and height: hardly more than the picture that is played. In software OpenGL one of 1600 x 1000
@@ -40,13 +39,8 @@ def main() -> int:
 
 def measure(folder: Path, blender: str, flying: float) -> dict[str, object]:
     """What the window's script found."""
-    options = ("--python-use-system-env", "--python-exit-code", "1", "--python")
-    resources = folder / "user"
-    resources.mkdir()
-    zipped = build_extension(folder / "inspatio_blender.zip")
-    Blender("window", (blender, "--background", *options), resources).run("install.py", zipped)
     result = folder / "found.json"
-    process = Blender("window", (blender, "--window-geometry", *WINDOW, *options), resources).start(
+    process = window_blender(folder, blender, "--window-geometry", *WINDOW).start(
         "bench_live.py",
         folder,
         flying,

@@ -65,6 +65,19 @@ class Blender:
         )
 
 
+def window_blender(folder: Path, program: str, *options: str) -> Blender:
+    """The Blender `program`, with its window and the extension of this work tree, for commands that measure in it.
+
+    options: of its command line.
+    """
+    python = ("--python-use-system-env", "--python-exit-code", "1", "--python")
+    resources = folder / "user"
+    resources.mkdir()
+    zipped = build_extension(folder / "inspatio_blender.zip")
+    Blender("window", (program, "--background", *python), resources).run("install.py", zipped)
+    return Blender("window", (program, *options, *python), resources)
+
+
 def bpy_python(name: str) -> Path | None:
     """The Python that has this bpy, if it is there."""
     python = PYTHONS[name]

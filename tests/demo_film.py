@@ -15,6 +15,9 @@ import tempfile
 import time
 from pathlib import Path
 
+import cv2
+import numpy as np
+
 from backend.protocol.files import read_take
 from backend.protocol.takes import take_folders
 from tests.build import ROOT, build_extension
@@ -34,6 +37,16 @@ def frames_of(takes: Path, shots: list[str]) -> dict[str, str]:
         for path in sorted(folders[0].glob("*.png")):
             found[f"{shot}/{path.name}"] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
+
+
+def pictures_in_takes(rendered: list[Path], takes: Path, shots: list[str]) -> int:
+    """How many rendered files show a frame of a take, pixel by pixel. What is in the files besides may differ."""
+
+    def codes(path: Path) -> bytes:
+        return np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR)).tobytes()
+
+    there = {codes(path) for shot in shots for path in (takes / shot).glob("take_*/*.png")}
+    return sum(codes(path) in there for path in rendered)
 
 
 def run_job(bundle: Path, shots: list[str], scratch: Path) -> None:
@@ -87,6 +100,7 @@ def main() -> int:
             seconds[road] = round(time.monotonic() - since, 1)
             takes = next((out / road).glob("*_job")) / "takes" if road == "job" else out / road / "inspatio"
             frames[road] = frames_of(takes, shots)
+    rendered = sorted((out / "render" / "frames").glob("*.png"))
     # The film shows a shot without its handles: a render makes none behind it.
     wanted = frames["render"]
     summary = {
@@ -97,7 +111,8 @@ def main() -> int:
             for road, found in frames.items()
         },
         "handles_equal": frames["queue"] == frames["command"] == frames["job"],
-        "rendered": len(list((out / "render" / "frames").glob("*.png"))),
+        "rendered": len(rendered),
+        "rendered_as_in_takes": pictures_in_takes(rendered, out / "render" / "inspatio", shots),
         "seconds": seconds,
         "all_s": round(time.monotonic() - began, 1),
         "device": read_take(take_folders(out / "queue" / "inspatio" / shots[0])[0][1]).device,
@@ -105,6 +120,7 @@ def main() -> int:
     (out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(summary, indent=1))
     same = set(summary["equal"].values()) == {len(wanted)} and summary["handles_equal"]
+    same = same and len(rendered) == summary["rendered_as_in_takes"] == len(wanted)
     return 0 if same and wanted else 1
 
 

@@ -22,25 +22,30 @@ import torch
 from backend.constraint.geometry import depth_of_triangles
 from backend.constraint.splat import Render
 from backend.context import render_world, scaled
-from backend.presets import load_preset
+from backend.presets import LoadedPreset, load_preset
 from backend.protocol.blocks import blocks_of
 from backend.remember import Memory, recall, remember, visible
 from backend.session import CameraBlock, Session
 from backend.training.measures import psnr
 from backend.world import World
 
-WIDTH, HEIGHT = 256, 144
 CPU = torch.device("cpu")
+SIZES = (256, 144), (832, 480)
+"""What a block's render costs is measured at these, (width, height)."""
 APART = 24
 """Frames that lie between two visits at least."""
-SHOWN = (25, 50, 75)
 
 
 class Track:
-    """A set's world and the cameras of the way out and back."""
+    """A set's world, rendered by a preset's warp, and the cameras of the way out and back.
 
-    def __init__(self, path: Path) -> None:
+    size: (height, width) of the reference, and of the frames that are made.
+    """
+
+    def __init__(self, path: Path, warp: str) -> None:
         held = np.load(path)
+        self.warp = warp
+        self.size = held["depth"].shape
         self.intrinsics = torch.from_numpy(held["intrinsics"]).double()
         self.poses = torch.from_numpy(held["cameras"]).double()
         self.true = held["true"]
@@ -54,10 +59,16 @@ class Track:
             torch.from_numpy(held["triangles"]),
         )
 
-    def cameras(self, part: slice, width: int = WIDTH) -> CameraBlock:
+    def cameras(self, part: slice, width: int | None = None) -> CameraBlock:
         poses = self.poses[part]
-        lens = scaled(self.intrinsics[None], width / WIDTH, width / WIDTH).expand(len(poses), 3, 3)
+        scale = 1.0 if width is None else width / self.size[1]
+        lens = scaled(self.intrinsics[None], scale, scale).expand(len(poses), 3, 3)
         return CameraBlock(torch.ones(len(poses), dtype=torch.float64), lens, poses)
+
+    def render(self, cameras: CameraBlock, height: int, width: int) -> Render:
+        """The reference in these cameras, as a session of the preset renders it."""
+        placed = cameras.intrinsics, cameras.world_to_camera
+        return render_world(self.world, cameras.times, *placed, height, width, warp=self.warp)
 
     def known(self) -> np.ndarray:
         """What the reference reaches and no surface hides, (FRAMES, H, W)."""
@@ -65,15 +76,15 @@ class Track:
         for start in range(0, len(self.poses), 20):
             cameras = self.cameras(slice(start, start + 20))
             placed = cameras.intrinsics, cameras.world_to_camera
-            render = render_world(self.world, cameras.frames, *placed, HEIGHT, WIDTH)
-            depth = depth_of_triangles(self.world.geometry, *placed, (HEIGHT, WIDTH))
-            found.append(visible(render, depth).known)
+            depth = depth_of_triangles(self.world.geometry, *placed, self.size)
+            found.append(visible(self.render(cameras, *self.size), depth).known)
         return torch.cat(found).numpy()
 
 
-def generate(track: Track, remembers: bool) -> tuple[np.ndarray, dict[str, float]]:
+def generate(track: Track, preset: LoadedPreset, remembers: bool) -> tuple[np.ndarray, dict[str, float]]:
     """Frames of the whole move, and milliseconds of a block's stages that Remember adds to."""
-    session = Session(load_preset("tiny"), track.world, WIDTH, HEIGHT, seed=0, remember=remembers)
+    height, width = track.size
+    session = Session(preset, track.world, width, height, seed=0, remember=remembers)
     frames, spent = [], []
     for block in blocks_of(len(track.poses)):
         made = session.step(track.cameras(slice(block.start, block.start + block.size)))
@@ -107,7 +118,7 @@ def steadiness(track: Track, frames: np.ndarray, known: np.ndarray) -> float:
         part = slice(start, start + 21)
         cameras = track.cameras(part)
         placed = cameras.intrinsics, cameras.world_to_camera
-        depth = depth_of_triangles(track.world.geometry, *placed, (HEIGHT, WIDTH))
+        depth = depth_of_triangles(track.world.geometry, *placed, track.size)
         holes = torch.from_numpy(~known[part])
         codes = torch.from_numpy(frames[part]).permute(0, 3, 1, 2)
         for at in range(len(depth) - 1):
@@ -117,8 +128,8 @@ def steadiness(track: Track, frames: np.ndarray, known: np.ndarray) -> float:
             before = Memory(
                 codes[one], holes[one], depth[one].reciprocal().bfloat16(), placed[0][one], placed[1][one]
             )
-            unknown = torch.zeros(1, HEIGHT, WIDTH, dtype=torch.bool)
-            nothing = Render(torch.zeros(1, 3, HEIGHT, WIDTH), unknown, depth[other], unknown[:, None])
+            unknown = torch.zeros(1, *track.size, dtype=torch.bool)
+            nothing = Render(torch.zeros(1, 3, *track.size), unknown, depth[other], unknown[:, None])
             moved = recall(before, nothing, depth[other], placed[0][other], placed[1][other])
             there = (moved.known & holes[other])[:, None].expand_as(moved.colour)
             difference = (moved.colour - (codes[other] / 127.5 - 1))[there] / 2
@@ -139,7 +150,7 @@ def cost(track: Track, width: int, height: int) -> dict[str, float]:
         def mark(marks: list[tuple[float, float]] = marks) -> None:
             marks.append((time.perf_counter(), time.process_time()))
 
-        render = render_world(track.world, cameras.frames, *placed, height, width)
+        render = track.render(cameras, height, width)
         mark()
         depth = depth_of_triangles(track.world.geometry, *placed, (height, width))
         mark()
@@ -159,7 +170,7 @@ def cost(track: Track, width: int, height: int) -> dict[str, float]:
 def picture(track: Track, runs: dict[bool, np.ndarray], known: np.ndarray) -> np.ndarray:
     """A row a camera: what the reference reaches, first and second visit without Remember, the same with, RGB."""
     rows = []
-    for first in SHOWN:
+    for first in (len(known) // 8 * part for part in (1, 2, 3)):
         second = len(known) - 1 - first
         reached = np.where(known[first][..., None], runs[False][first], np.uint8(24))
         shown = [reached, *(runs[on][visit] for on in (False, True) for visit in (first, second))]
@@ -167,12 +178,13 @@ def picture(track: Track, runs: dict[bool, np.ndarray], known: np.ndarray) -> np
     return np.concatenate(rows)
 
 
-def measure(path: Path, out: Path) -> None:
-    track = Track(path)
+def measure(path: Path, out: Path, preset: LoadedPreset) -> None:
+    """Write what Remember gives on the set in `path` to NAME.json and NAME.png in `out`."""
+    track = Track(path, preset.warp)
     known = track.known()
     runs, figures = {}, {}
     for remembers in (False, True):
-        runs[remembers], milliseconds = generate(track, remembers)
+        runs[remembers], milliseconds = generate(track, preset, remembers)
         name = "with" if remembers else "without"
         compared = {key: round(value, 2) for key, value in compare(track, runs[remembers], known).items()}
         figures[name] = {**compared, **{f"{key}_ms": value for key, value in milliseconds.items()}}
@@ -180,7 +192,7 @@ def measure(path: Path, out: Path) -> None:
         "holes": round(float((~known).mean()), 3),
         "gain_holes": round(figures["with"]["visits_holes"] - figures["without"]["visits_holes"], 2),
         **figures,
-        "cost": {f"{w}x{h}": cost(track, w, h) for w, h in ((256, 144), (832, 480))},
+        "cost": {f"{w}x{h}": cost(track, w, h) for w, h in SIZES},
     }
     (out / f"{path.stem}.json").write_text(json.dumps(written, indent=1) + "\n")
     cv2.imwrite(str(out / f"{path.stem}.png"), picture(track, runs, known)[..., ::-1])
@@ -194,9 +206,10 @@ def main() -> None:
     arguments = parser.parse_args()
     sets = arguments.out / "sets"
     subprocess.run([sys.executable, "-m", "tests.scenes.out_and_back", str(sets)], check=True)
+    preset = load_preset("tiny")
     for path in sorted(sets.glob("*.npz")):
         if arguments.only in (None, path.stem):
-            measure(path, arguments.out)
+            measure(path, arguments.out, preset)
     found = {path.stem: json.loads(path.read_text()) for path in sorted(arguments.out.glob("*.json"))}
     found.pop("remember", None)
     (arguments.out / "remember.json").write_text(json.dumps(found, indent=1) + "\n")

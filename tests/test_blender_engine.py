@@ -10,7 +10,7 @@ import OpenImageIO
 import pytest
 
 
-@pytest.mark.parametrize("case", ["stills", "cameras"])
+@pytest.mark.parametrize("case", ["stills", "outdated", "cameras"])
 def test_render(blender, tmp_path, painting_python, case):
     blender.run("engine.py", case, tmp_path, INSPATIO_PYTHON=str(painting_python))
 

@@ -50,5 +50,15 @@ def test_two_queues_on_one_file(newest_blender, tmp_path, painting_python):
     found = [json.loads((tmp_path / f"{name}.json").read_text()) for name in ("first", "second")]
     assert sorted(one["refused"] for one in found) == [False, True]
     assert [one["states"] for one in found] == [["done", "done"]] * 2
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    del paint["INSPATIO_RESULT"]
+    newest_blender.run("kill_queue.py", "prepare", alone, 2, 21, **paint)
+    newest_blender.run("kill_queue.py", "run", alone, **paint)
     for shot in ("Shot_1", "Shot_2"):
         assert [path.name for path in (tmp_path / "inspatio" / shot).glob("take_*")] == ["take_001"]
+        made, wanted = (
+            {path.name: path.read_bytes() for path in (folder / "inspatio" / shot / "take_001").glob("*.png")}
+            for folder in (tmp_path, alone)
+        )
+        assert len(made) == 21 and made == wanted

@@ -16,6 +16,8 @@ from scipy.spatial.transform import Rotation
 
 from backend.protocol.cameras import Cameras
 from backend.protocol.files import SHOT_FILE, Shot
+from backend.scene_folders import import_scene
+from backend.scene_folders.depth import DepthRange
 from tests.blenders import ROOT
 
 FRAMES = 60
@@ -124,9 +126,29 @@ def test_import(blender, tmp_path):
     for name in exported:
         written = np.loadtxt(project / "exports" / name / "input/target_tcw.txt")
         assert np.abs(written.reshape(-1, 16)[:14] - target).max() < 1e-6
+    (again,) = (project / "again").iterdir()
+    _compare(project / "exports" / exported[0], again, tmp_path)
     if generate:
         assert (take["state"], take["frames_done"]) == ("finished", 14)
         frame = cv2.imread(str(Path(take["folder"]) / "0001.png"))
         source = cv2.imread(str(Path(take["folder"]).parent / "reference/v001/view_0000.png"))
         source = cv2.resize(source, frame.shape[1::-1])
         assert cv2.PSNR(frame, source) > 18, "the first frame is what the reference shows"
+
+
+def _compare(first: Path, second: Path, folder: Path) -> None:
+    """Two scene folders hold the same: poses and lenses to 1e-6, depth to half a 16-bit step of the first."""
+    for name in ("input/target_tcw.txt", "depth/source_tcw.txt"):
+        poses = [np.loadtxt(scene / name) for scene in (first, second)]
+        assert poses[0].shape == poses[1].shape and np.abs(poses[0] - poses[1]).max() < 1e-6, name
+    lenses = [np.loadtxt(scene / "depth/source_intrinsics.txt") for scene in (first, second)]
+    np.testing.assert_allclose(lenses[1], lenses[0], rtol=1e-6)
+    depth = []
+    for number, scene in enumerate((first, second)):
+        import_scene(scene, folder / f"read_{number}")
+        depth.append([np.load(path) for path in sorted((folder / f"read_{number}").glob("reference/*.npy"))])
+    steps = np.abs(np.diff(DepthRange.read((first / "depth/metadata.txt").read_text()).decoder()[1:]))
+    assert len(depth[0]) == len(depth[1]) > 13
+    for mine, other in zip(*depth, strict=True):
+        assert np.array_equal(mine > 0, other > 0)
+        assert np.abs(mine - other).max() <= steps.max() / 2

@@ -19,16 +19,22 @@ KEYS = {
 }  # fmt: skip
 
 
-@pytest.mark.skipif(importlib.util.find_spec("bpy") is None, reason="bpy is not installed for this Python")
-def test_the_demo_leaves_what_it_promises(tmp_path):
-    out = tmp_path / "demo"
-    command = [sys.executable, "-m", "tests.demo", "--frames", "9", "--out", str(out)]
+def cut_short(module, out):
+    """What a demo says, and its summary, when it makes one block."""
+    command = [sys.executable, "-m", module, "--frames", "9", "--out", str(out)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     summary = json.loads((out / "summary.json").read_text())
     assert summary.keys() >= KEYS
     assert (summary["frames"], summary["width"], summary["height"]) == (9, 256, 144)
     assert summary["psnr_covered"] > 20
+    return done.stdout, summary
+
+
+@pytest.mark.skipif(importlib.util.find_spec("bpy") is None, reason="bpy is not installed for this Python")
+def test_the_demo_leaves_what_it_promises(tmp_path):
+    out = tmp_path / "demo"
+    said, _ = cut_short("tests.demo", out)
     assert [picture.name for picture in sorted((out / "frames").iterdir())] == [
         f"{n:04d}.png" for n in range(1, 10)
     ]
@@ -40,4 +46,18 @@ def test_the_demo_leaves_what_it_promises(tmp_path):
         read_film(out / "shot.mp4").codec,
     )
     assert (out / "shot.blend").is_file()
-    assert "compare.mp4" in done.stdout
+    assert "compare.mp4" in said
+
+
+@pytest.mark.skipif(importlib.util.find_spec("bpy") is None, reason="bpy is not installed for this Python")
+def test_the_demo_with_footage_leaves_what_it_promises(tmp_path):
+    """`make demo-footage`, cut to its first block."""
+    out = tmp_path / "demo"
+    _, summary = cut_short("tests.demo_footage", out)
+    assert summary["depth_error_median"] < 0.01 and summary["depth_within_2_percent"] > 0.8
+    assert len(list((out / "frames").iterdir())) == 9
+    for picture in ("contact.png", "footage.png"):
+        assert cv2.imread(str(out / picture)) is not None
+    check_film(out / "shot.mp4", sorted((out / "frames").iterdir()), fps=24)
+    assert read_film(out / "clip.mp4").frames.shape[1:] == (234, 416, 3)
+    assert (out / "shot.blend").is_file()

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from inspatio_addon.backend.protocol.cameras import Cameras
 from inspatio_addon.backend.protocol.files import Shot
+from inspatio_addon.backend.protocol.png import png_of_rows
 from inspatio_addon.backend.protocol.takes import TakeWriter
 from inspatio_addon.inspatio_blender.client import RawPlates
 from inspatio_addon.inspatio_blender.engine import passes
@@ -33,8 +34,9 @@ def shot(**changed: object) -> Shot:
 def write_take(parent: Path, made: Shot, blocks: int, digest: str = "digest", **named: object) -> TakeWriter:
     """A take of which so many blocks are there."""
     writer = TakeWriter.create(parent, made, digest, "weights", "0", **named)
+    picture = png_of_rows(1, 1, bytes(4), 1)
     for _ in range(blocks):
-        writer.write_block([b"picture"] * 12, b"state", [1.0] * 12, seconds=0.1, milliseconds={}, peak_mb=1.0)
+        writer.write_block([picture] * 12, b"state", [1.0] * 12, seconds=0.1, milliseconds={}, peak_mb=1.0)
     return writer
 
 

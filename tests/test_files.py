@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from references import move, write_reference, write_shot
 
-from backend.protocol import disk
+from backend.protocol import disk, takes
 from backend.protocol.disk import FileFormatError, write_whole
 from backend.protocol.envelope import unpack
 from backend.protocol.files import (
@@ -340,6 +341,30 @@ def test_a_frame_that_lost_power_cut_short_is_made_again(writer: TakeWriter, bro
     other.frame_paths[15].write_bytes(b"")
     again, snapshot = TakeWriter.resume(other.folder, "reference", "preset")
     assert (snapshot, again.next_block) == (b"state 0", 1)
+
+
+def test_a_finished_takes_frames_are_on_the_disk_before_it_says_so(
+    writer: TakeWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody looks through them again: what the power cuts short from then on would stay so."""
+    for size in (9, 12):
+        _write(writer, size)
+    waited: list[str] = []
+    keep, sync = takes.keep_written, os.fsync
+    monkeypatch.setattr(takes, "keep_written", lambda path: (waited.append(path.name), keep(path)))
+    monkeypatch.setattr(takes, "write_json", lambda path, _: waited.append(path.name))
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda file: (synced.append(file), sync(file)))
+    writer.finish()
+    frames = [path.name for path in writer.frame_paths]
+    assert waited == [*frames, "take.json"] and len(synced) == len(frames) == 14
+
+
+def test_a_folder_that_is_gone_is_not_said_to_be_full(writer: TakeWriter) -> None:
+    _write(writer, 9)
+    shutil.rmtree(writer.folder)
+    with pytest.raises(TakeWriteError, match="is gone, and its frames with it"):
+        _write(writer, 12)
 
 
 def test_killed_between_state_and_take_json_the_block_counts_as_not_done(

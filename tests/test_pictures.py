@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from backend.pictures import decode_png, encode_png, png_header
+from backend.pictures import decode_png, encode_png, png_header, store_png
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (48, 64)])
@@ -22,3 +22,6 @@ def test_a_png_is_read_as_it_was_written(size: tuple[int, int], depth: type, cha
     assert np.array_equal(found[:, :, ::-1] if channels else found, picture)
     if channels:
         assert np.array_equal(decode_png(data, size[1], size[0]), picture)
+        stored = store_png(picture)
+        assert png_header(stored) == png_header(data)
+        assert np.array_equal(decode_png(stored, size[1], size[0]), picture)

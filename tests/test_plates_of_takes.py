@@ -73,7 +73,11 @@ def test_a_take_has_its_plates_also_when_it_was_continued(bench: Bench) -> None:
     assert 12 <= 30 - len(missing_plates(folder, read_take(folder), weaker)) < 30
     assert ended(bench, develop(bench, 2, weaker)) == ("finished", "")
     assert len(plates(bench, 2)) == 30 and plates(bench, 2) != whole
-    assert ended(bench, develop(bench, 2, weaker))[1] == "take_002 has all its plates."
+    before = {path.name: path.stat().st_mtime_ns for path in (folder / "plate").iterdir()}
+    assert ended(bench, develop(bench, 2, weaker)) == ("finished", ""), (
+        "all are there, and none is made again"
+    )
+    assert {path.name: path.stat().st_mtime_ns for path in (folder / "plate").iterdir()} == before
     assert read_take(folder).state == "finished"
 
 

@@ -10,11 +10,12 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from fakes import small_presets
-from references import lens, pose, triangles, write_reference, write_shot
+from references import depth_map, lens, picture, pose, triangles, write_reference, write_shot
 
 from backend import remember as remember_module
 from backend.constraint.geometry import depth_of_triangles
@@ -27,6 +28,7 @@ from backend.remember import BUDGET, Memory, recall, remember, visible
 from backend.session import Session, SessionError, camera_block
 from backend.shots import ShotError, generate_shot
 from backend.world import World, load_world
+from tests import remember as measure_remember
 
 WIDTH, HEIGHT = 64, 48
 SIZE = (HEIGHT, WIDTH)
@@ -277,3 +279,34 @@ def test_a_shot_folder_remembers_where_its_reference_has_geometry(tmp_path: Path
     assert not list(tmp_path.glob("take_*"))
     write_reference(tmp_path / "reference", geometry=True)
     assert read_take(generate_shot(tmp_path, presets=presets)).shot.remember
+
+
+def test_the_measure_runs_on_a_set_of_its_own(
+    preset: LoadedPreset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`python -m tests.remember`, on a way out and back of 45 frames, 64x48."""
+    cameras = np.array(CAMERAS.world_to_camera).reshape(-1, 4, 4)
+    depth = depth_map(WIDTH, HEIGHT)
+    np.savez(
+        tmp_path / "wall.npz",
+        colour=picture(WIDTH, HEIGHT),
+        depth=np.where(depth < 1e9, depth, np.inf).astype(np.float32),
+        intrinsics=np.array(lens(WIDTH, HEIGHT)).reshape(3, 3),
+        world_to_camera=cameras[0],
+        triangles=triangles(WIDTH, HEIGHT),
+        cameras=cameras,
+        true=np.stack([picture(WIDTH, HEIGHT)] * 3),
+    )
+    monkeypatch.setattr(measure_remember, "SIZES", ((WIDTH, HEIGHT),))
+    surface = replace(preset, warp="surface")
+    measure_remember.measure(tmp_path / "wall.npz", tmp_path, surface)
+    found = json.loads((tmp_path / "wall.json").read_text())
+    assert found["gain_holes"] > 3 and 0.05 < found["holes"] < 0.95
+    assert found["cost"]["64x48"]["keyframes"] > 0
+    assert cv2.imread(str(tmp_path / "wall.png")).shape == (3 * HEIGHT, 5 * WIDTH, 3)
+    # Holes are those of the preset's warp: the surface is whole where the splat cracks.
+    by_splat = replace(preset, warp="splat")
+    known = [
+        measure_remember.Track(tmp_path / "wall.npz", one.warp).known().mean() for one in (by_splat, surface)
+    ]
+    assert known[0] != known[1]

@@ -32,11 +32,13 @@ from release_folders import (
     write_version_1,
 )
 from scipy.spatial.transform import Rotation
+from time_scene_folders import write_long_scene
 
 from backend import cli
 from backend.protocol.cameras import Cameras
 from backend.protocol.files import Reference, Shot, View, read_reference, read_shot, read_take
 from backend.scene_folders import SceneFolderError, export_scene, import_scene
+from backend.scene_folders import shot as shot_folder
 from backend.shots import generate_shot
 from backend.trajectory import read_orbit
 from backend.world import World, load_world
@@ -449,6 +451,27 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["scene"]
 
 
+def test_a_failed_import_leaves_no_folders_above_it_that_it_has_made(tmp_path: Path) -> None:
+    write_scene(tmp_path / "scene")
+    (tmp_path / "there").mkdir()
+    full = OSError(28, "No space left on device")
+    for above in (tmp_path / "new" / "newer", tmp_path / "there" / "new", tmp_path / "there"):
+        with (
+            patch("backend.scene_folders.shot.np.save", side_effect=full),
+            pytest.raises(SceneFolderError, match="The disk is full"),
+        ):
+            import_scene(tmp_path / "scene", above / "shot")
+    assert sorted(os.listdir(tmp_path)) == ["scene", "there"] and not os.listdir(tmp_path / "there")
+
+    def busy(*_: object) -> None:
+        (tmp_path / "new" / "notes.txt").write_text("somebody else's")
+        raise full
+
+    with patch("backend.scene_folders.shot.np.save", side_effect=busy), pytest.raises(SceneFolderError):
+        import_scene(tmp_path / "scene", tmp_path / "new" / "newer" / "shot")
+    assert os.listdir(tmp_path / "new") == ["notes.txt"]
+
+
 EASED = "0 -4 -11 -15\n0 30\n1 1\n"
 
 
@@ -597,3 +620,26 @@ def test_a_signal_ends_it_and_leaves_nothing(tmp_path: Path) -> None:
     process.communicate(timeout=20)
     assert process.returncode == 130
     assert os.listdir(tmp_path) == ["scene"]
+
+
+def test_reading_scene_folders_does_not_wait_for_torch() -> None:
+    """It takes seconds to be imported, a quarter of what a long import may take."""
+    program = "import sys, backend.scene_folders; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+
+
+def test_a_long_reference_is_packed_so_that_the_backend_takes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pictures are written as they are where there is room for it, else packed: the same pictures either way."""
+    frames = 3
+    write_long_scene(tmp_path / "scene", frames, 832, 480)
+    import_scene(tmp_path / "scene", tmp_path / "roomy")
+    monkeypatch.setattr(shot_folder, "MAX_REFERENCE_BYTES", frames * 832 * 480 * 3)
+    import_scene(tmp_path / "scene", tmp_path / "packed")
+    for index in range(frames):
+        roomy, packed = (
+            tmp_path / name / "reference" / f"view_{index:04d}.png" for name in ("roomy", "packed")
+        )
+        assert packed.stat().st_size < 832 * 480 * 3 < roomy.stat().st_size
+        assert np.array_equal(cv2.imread(str(roomy)), cv2.imread(str(packed)))

@@ -41,9 +41,10 @@ def preset(presets: Presets) -> LoadedPreset:
 @pytest.fixture(scope="module")
 def worlds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, World]:
     folder = tmp_path_factory.mktemp("references")
-    for kind, views in (("still", 1), ("stills", 4), ("moving", 40)):
-        write_reference(folder / kind, WIDTH, HEIGHT, kind, views)
-    return {kind: load_world(folder / kind)[0] for kind in ("still", "stills", "moving")}
+    given = {"still": 1, "two stills": 2, "three stills": 3, "stills": 4, "moving": 40}
+    for name, views in given.items():
+        write_reference(folder / name, WIDTH, HEIGHT, name.split()[-1], views)
+    return {name: load_world(folder / name)[0] for name in given}
 
 
 def _run(session: Session, cameras: Cameras, blocks: Sequence[int]) -> list[Block]:
@@ -54,7 +55,7 @@ def _frames(blocks: list[Block]) -> np.ndarray:
     return np.concatenate([block.frames for block in blocks])
 
 
-@pytest.mark.parametrize("kind", ["still", "stills", "moving"])
+@pytest.mark.parametrize("kind", ["still", "two stills", "three stills", "stills", "moving"])
 def test_blocks_have_9_frames_then_12(preset: LoadedPreset, worlds: dict[str, World], kind: str) -> None:
     session = Session(preset, worlds[kind], WIDTH, HEIGHT, seed=1)
     blocks = _run(session, move(33, WIDTH, HEIGHT), range(3))

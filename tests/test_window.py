@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -206,6 +207,24 @@ def test_world_and_import(installed, tmp_path):
     assert found["busy"] < 10, found
 
 
+DEMO = ROOT / "out" / "demo"
+
+
+@pytest.mark.skipif(not (DEMO / "shot.blend").exists(), reason="`make demo` has not been run")
+def test_the_demos_world_and_a_scene_folder_of_it(installed, tmp_path):
+    """Also the pictures of docs/worlds.md: docs_world.png, docs_imported.png."""
+    shutil.copytree(DEMO, tmp_path / "demo")
+    found = run_in_window(
+        installed("window"),
+        "window_demo_world.py",
+        tmp_path,
+        tmp_path / "demo" / "shot.blend",
+        folder=tmp_path,
+        INSPATIO_PYTHON=sys.executable,
+    )
+    assert found["frames"] == 105
+
+
 def test_camera_images(installed, tmp_path):
     """With the real backend: what is recovered from pictures behind cameras is generated from."""
     weights = tmp_path / "weights"
@@ -224,6 +243,28 @@ def test_camera_images(installed, tmp_path):
         for folder, name in (("take", "0001.png"), ("photographs", "view_0000.png"))
     )
     assert cv2.PSNR(frame, photograph) > 20, "the first frame is what the photograph shows"
+
+
+STILLS = ROOT / "out" / "stills"
+
+
+@pytest.mark.skipif(
+    not (STILLS / "two.json").exists(), reason="`python -m tests.scenes.stills_pictures` has not been run"
+)
+def test_photographs_with_distance_maps(installed, tmp_path):
+    """Also a picture of docs/stills.md: docs_camera_images.png."""
+    (tmp_path / "room").mkdir()
+    for name in ("first.jpg", "first.png", "second.jpg", "second.png", "two.json"):
+        shutil.copy(STILLS / name, tmp_path / "room")
+    found = run_in_window(
+        installed("window"),
+        "window_photographs.py",
+        tmp_path,
+        tmp_path / "room",
+        folder=tmp_path,
+        INSPATIO_PYTHON=sys.executable,
+    )
+    assert "2 views" in found["said"]
 
 
 def test_reference_from_footage(installed, tmp_path):

@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from torch import Tensor
+
 from ..device import CPU, Device, DeviceError, default_device
+from ..model import CausalDiT
 from ..plan import Asked, Needs, Plan, Planned, choose
 from ..protocol.sources import weights_folder
 from .base import Autoencoder, LoadedPreset, Preset, PresetError
@@ -81,6 +84,19 @@ class Presets:
             # It is made for any CPU, also beside a GPU that cannot be used.
             return load_tiny(preset, self._tiny, CPU if self.trouble else replace(self.device, fp8=False))
         return self._released[preset_id].load(preset, self._downloaded, self.device, self._compiling)
+
+    def trainable(self, preset_id: str) -> CausalDiT:
+        """A released generator as it was trained: float32, on the CPU, each weight by itself. Raises PresetError."""
+        self.find(preset_id)
+        return self._released[preset_id].trainable(self._downloaded)
+
+    def embedding(self, preset_id: str, prompt: str) -> Tensor | None:
+        """A prompt as a preset's generator is told it (1, L, D), a neutral one where it is empty.
+
+        None where the generator reads no text. Raises PresetError, DeviceError.
+        """
+        released = self._released.get(preset_id)
+        return None if released is None else released.embedding(self._downloaded, self.device, prompt)
 
     def needs(self, asked: Asked, device: Device) -> Needs | None:
         """What a take needs on a device, weights downloaded or not; None where that is too little to plan.

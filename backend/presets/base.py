@@ -9,7 +9,7 @@ from typing import Any
 from ..codec.base import Codec
 from ..constraint.completion import Completion
 from ..device import Device
-from ..model import CausalDiT
+from ..model import CausalDiT, Schedule
 from ..model.accelerate import Accelerator
 from ..model.dit import TextKeyValues
 from ..plan import STAYS, Plan
@@ -66,6 +66,7 @@ class LoadedPreset:
         generator reads no text. Raises PresetError.
     warp: how the reference is brought into the target cameras, one of `constraint.WARPS`: what the networks were
         trained on.
+    schedule: the sampler's steps; the released ones where there is none.
     networks: where the weights of generator and autoencoders are. plan: where a session has them.
     accelerator: what made the generator fast, and has to be warmed up for it; None where nothing did.
     """
@@ -80,6 +81,7 @@ class LoadedPreset:
     plan: Plan = STAYS
     accelerator: Accelerator | None = None
     warp: str = "splat"
+    schedule: Schedule | None = None
 
     def under(self, plan: Plan) -> LoadedPreset:
         """The same preset, for a session that follows `plan`."""

@@ -91,6 +91,18 @@ class Released:
             accelerator=accelerator,
         )
 
+    def trainable(self, folder: Path) -> CausalDiT:
+        """The generator to be trained on: float32, on the CPU, each weight by itself. Raises PresetError."""
+        try:
+            path = _Files(self, folder).generator
+            return load_generator(path, self.config, torch.device("cpu"), torch.float32).requires_grad_(True)
+        except CheckpointError as error:
+            raise PresetError(str(error)) from error
+
+    def embedding(self, folder: Path, device: Device, prompt: str) -> Tensor:
+        """A prompt (1, L, D) on the CPU, a neutral one where it is empty. Raises PresetError."""
+        return _embedding(_Files(self, folder), device, self.config, prompt or NEUTRAL_PROMPT)
+
     def needs(self, folder: Path, device: Device, asked: Asked) -> Needs:
         """What a take needs on the device, from shapes alone. Raises PresetError where diffusers is missing."""
         # What two presets of one shape need is the same.

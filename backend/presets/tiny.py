@@ -22,7 +22,10 @@ from .base import Autoencoder, LoadedPreset, Preset, PresetError
 
 TINY = "tiny"
 WARP = "surface"
-"""What its networks are trained on, one of `constraint.WARPS`."""
+"""How its references are rendered, one of `constraint.WARPS`: what its completion was last trained on.
+
+The generator was trained on the splat. It is given what the completion makes of a render, and which pixels were known.
+"""
 GENERATOR_FILE, CODEC_FILE = "generator.safetensors", "codec.safetensors"
 COMPLETION_FILE = "completion.safetensors"
 

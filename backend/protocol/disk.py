@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,12 @@ def write_whole(path: Path, data: bytes, *, durable: bool = False) -> None:
         raise
 
 
+def keep_written(path: Path) -> None:
+    """Wait until a file that was written is on the disk. Raises OSError."""
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file whole and durably. Raises OSError."""
     write_whole(path, json_bytes(content), durable=True)
@@ -44,6 +51,20 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 def json_bytes(content: Mapping[str, Any]) -> bytes:
     """A JSON file's bytes."""
     return json.dumps(content, indent=1, allow_nan=False).encode() + b"\n"
+
+
+@contextmanager
+def parents_of(path: Path) -> Iterator[None]:
+    """Make the folders above `path`. Where the block fails, those that were not there go again, if they are empty."""
+    made = [parent for parent in path.parents if not parent.exists()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for parent in made:
+            with suppress(OSError):  # It wasn't made after all, or somebody has put something there.
+                parent.rmdir()
+        raise
 
 
 def read_json(path: Path) -> dict[str, Any]:

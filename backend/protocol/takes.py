@@ -18,9 +18,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import PROTOCOL_VERSION, blocks
-from .disk import FileFormatError, write_json, write_whole
+from .disk import FileFormatError, keep_written, write_json, write_whole
 from .files import MOVIE_FILE, REPORT_FILE, TAKE_FILE, Shot, Take, frame_names, now, read_take
 from .machine import boot_id
+from .png import END
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,6 @@ MakeMovie = Callable[[Sequence[Path], float], bytes]
 MakeReport = Callable[[Path, Take], bytes]
 """Makes an HTML file of a take's folder, and of what take.json is about to say of it."""
 
-_PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 _TAKE_FOLDER = re.compile(r"take_(\d{3,6})")
 
 
@@ -239,7 +239,7 @@ class TakeWriter:
 
         Raises TakeWriteError.
         """
-        missing = [number for number, path in enumerate(self.frame_paths) if not _is_whole(path)]
+        missing = [number for number, path in enumerate(self.frame_paths) if not is_whole(path)]
         try:
             for left in self.folder.glob(".*.tmp"):
                 left.unlink(missing_ok=True)
@@ -267,6 +267,10 @@ class TakeWriter:
         ended = replace(self.take, state="finished", message=message, updated=now(), writer=0)
         if make_report is not None:
             self._add(REPORT_FILE, lambda: make_report(self.folder, ended), missing)
+        # Nobody looks through a finished take's frames again: a power cut from here on must not cost one.
+        for path in self.frame_paths:
+            with suppress(OSError):  # Not every network drive can be waited for.
+                keep_written(path)
         self._write_take(replace(ended, message=_message(remark, missing)))
         state_file(self.folder, self.take.state_after).unlink(missing_ok=True)
 
@@ -316,6 +320,10 @@ class TakeWriter:
         self.take = take
 
     def _write_error(self, error: OSError) -> TakeWriteError:
+        if not self.folder.is_dir():
+            return TakeWriteError(
+                f"The folder {self.folder} is gone, and its frames with it: start a new take."
+            )
         return TakeWriteError(
             f"{self.folder} cannot be written: {_reason(error)}. "
             f"{self.take.frames_done} frames are kept; make room, then continue the take."
@@ -331,12 +339,12 @@ def _message(remark: str, missing: Mapping[str, str]) -> str:
     return f"{remark} All frames are there, but {'; '.join(parts)}.".strip() if parts else remark
 
 
-def _is_whole(path: Path) -> bool:
-    """Whether a PNG file has its end."""
+def is_whole(path: Path) -> bool:
+    """Whether a PNG file is there and has its end: one that the power cut short has not."""
     try:
         with open(path, "rb") as file:
-            file.seek(-len(_PNG_END), os.SEEK_END)
-            return file.read() == _PNG_END
+            file.seek(-len(END), os.SEEK_END)
+            return file.read() == END
     except OSError:
         return False
 
@@ -350,6 +358,7 @@ __all__ = [
     "FileFormatError",
     "TakeWriteError",
     "TakeWriter",
+    "is_whole",
     "state_file",
     "take_folder",
     "take_folders",

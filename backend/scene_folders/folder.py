@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..protocol.disk import process_alive, read_chunks
+from ..protocol.disk import parents_of, process_alive, read_chunks
 
 MAX_PICTURE_BYTES = 256 * 1024 * 1024
 MAX_PROMPT = 10_000
@@ -97,23 +97,23 @@ class Folder:
 def whole_folder(out: Path) -> Iterator[Path]:
     """A temporary folder beside `out` that gets its name when the block ends, and is removed when it fails.
 
-    What a killed process has left of such a folder goes first. Raises SceneFolderError when `out` is there already,
-    and OSError.
+    Folders above it that are missing are made, and removed with it. What a killed process has left of such a folder
+    goes first. Raises SceneFolderError when `out` is there already, and OSError.
     """
     out = out.absolute()
     if os.path.lexists(out):
         raise SceneFolderError(f"{out} exists already: choose another name.")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    _remove_left_over(out)
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        temporary.mkdir()
-        yield temporary
-        if os.path.lexists(out):
-            raise SceneFolderError(f"{out} has been made by someone else meanwhile: choose another name.")
-        os.rename(temporary, out)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with parents_of(out):
+        _remove_left_over(out)
+        try:
+            temporary.mkdir()
+            yield temporary
+            if os.path.lexists(out):
+                raise SceneFolderError(f"{out} has been made by someone else meanwhile: choose another name.")
+            os.rename(temporary, out)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _remove_left_over(out: Path) -> None:

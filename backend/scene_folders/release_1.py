@@ -19,7 +19,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ..pictures import encode_png
 from ..protocol.files import MAX_VIEWS
@@ -77,7 +76,7 @@ def read(folder: Folder, trajectory: Path | None = None) -> Scene:
         height,
         intrinsics,
         world_to_camera,
-        target.numpy(),
+        target,
         partial(_pictures, folder, colours, depths, width, height, decoder),
         "folder of version 1",
     )
@@ -158,7 +157,7 @@ def write(scene: Scene, folder: Path, show: Show) -> list[str]:
         depth_range = DepthRange.over(maps)
     # What the trajectory is measured by is the depth as it will be read.
     foreground = float(depth_range.decoder()[depth_range.encoded(near.min(keepdims=True))].min())
-    text = write_orbit(torch.from_numpy(scene.target_world_to_camera), foreground)
+    text = write_orbit(scene.target_world_to_camera, foreground)
     lost += depth_range.lost()
     if not first.all():
         lost.append(

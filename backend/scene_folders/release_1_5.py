@@ -130,7 +130,7 @@ def _read_description(folder: Folder) -> dict[str, Any]:
 def _read_target(folder: Folder, frames: int) -> np.ndarray:
     name = "input/target_tcw.txt"
     try:
-        poses = read_world_to_camera(folder.text(name, 1000 + frames * 16 * BYTES_A_NUMBER)).numpy()
+        poses = read_world_to_camera(folder.text(name, 1000 + frames * 16 * BYTES_A_NUMBER))
     except TrajectoryError as error:
         raise SceneFolderError(f"{name}: {error}") from None
     if len(poses) != frames:

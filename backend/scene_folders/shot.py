@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 
-from ..pictures import encode_png
+from ..pictures import encode_png, store_png
+from ..protocol import MAX_REFERENCE_BYTES
 from ..protocol.cameras import Cameras
 from ..protocol.disk import write_json
 from ..protocol.files import REFERENCE_FILE, SHOT_FILE, Reference, Shot, View, read_reference, read_shot
@@ -21,6 +21,8 @@ from .scene import RELEASE_SIZE, Picture, Scene, Show, in_order
 REFERENCE_FOLDER = "reference"
 PRESET = "tiny"
 """The one that every machine has; another is chosen when the shot is generated."""
+BYTES_A_PIXEL = 3 + 4 + 1
+"""Of a view that is not packed: colour, depth, and some to spare."""
 SAME_LENS = 0.02
 """Pixels of a scene folder by which two lenses may differ and still be one."""
 
@@ -46,7 +48,12 @@ def write(scene: Scene, folder: Path, show: Show) -> None:
     target = folder / REFERENCE_FOLDER
     target.mkdir()
     count = len(scene.intrinsics)
-    jobs = (partial(_write_view, picture, target, index) for index, picture in enumerate(scene.pictures()))
+    # Packing colour takes most of an import, and half of the room: it is done where the backend would not take more.
+    roomy = count * scene.width * scene.height * BYTES_A_PIXEL < MAX_REFERENCE_BYTES
+    pack = store_png if roomy else encode_png
+    jobs = (
+        partial(_write_view, picture, target, index, pack) for index, picture in enumerate(scene.pictures())
+    )
     with in_order(jobs) as written:
         for number, _ in enumerate(written, start=1):
             show(f"Wrote {number} of {count} views", number / count)
@@ -62,10 +69,10 @@ def _names(index: int) -> tuple[str, str]:
     return f"view_{index:04d}.png", f"view_{index:04d}.npy"
 
 
-def _write_view(picture: Picture, folder: Path, index: int) -> None:
+def _write_view(picture: Picture, folder: Path, index: int, pack: Callable[[np.ndarray], bytes]) -> None:
     """Depth is written as it is: packed as EXR it would take a third of the room and 25 times as long."""
     colour, depth = _names(index)
-    (folder / colour).write_bytes(encode_png(picture.colour()))
+    (folder / colour).write_bytes(pack(picture.colour()))
     np.save(folder / depth, picture.depth().astype("<f4", copy=False))
 
 
@@ -119,9 +126,8 @@ def _views_of(shot: Shot, reference: Reference) -> tuple[list[int], list[str]]:
     """Which view is the source's at every frame of a moving reference; else all views, once."""
     if reference.kind != "moving":
         return list(range(len(reference.views))), []
-    times = torch.tensor([view.frame for view in reference.views], dtype=torch.float64)
-    moments = torch.tensor(shot.cameras.times, dtype=torch.float64)
-    views = [int((times - moment).abs().argmin()) for moment in moments]
+    times = np.array([view.frame for view in reference.views], np.float64)
+    views = [int(np.abs(times - moment).argmin()) for moment in shot.cameras.times]
     unused = len(reference.views) - len(set(views))
     if not unused:
         return views, []

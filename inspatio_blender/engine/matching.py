@@ -14,7 +14,7 @@ from pathlib import Path
 from ...backend.protocol.blocks import block_at
 from ...backend.protocol.disk import FileFormatError
 from ...backend.protocol.files import TAKE_FILE, Shot, Take, frame_names, read_take
-from ...backend.protocol.takes import take_folders
+from ...backend.protocol.takes import is_whole, take_folders
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Takes:
                 continue
             if take.frames_done > index:
                 picture = folder / frame_names(take.shot.cameras.frames)[index]
-                if picture.is_file():
+                if is_whole(picture):
                     return Found(picture=picture)
             elif take.state == "running" and not take.abandoned:
                 running = running or folder

@@ -144,18 +144,18 @@ class Rendering:
         runtime, setup = self._runtime, self._runtime.setup()
         if runtime.progress is None or not runtime.progress.is_render:
             runtime.check_free()
-        job: jobs.Continue | jobs.Generate
+        new = jobs.Generate(
+            setup=setup,
+            shot=asked.shot,
+            folder=asked.folder,
+            reference=asked.reference,
+            check_coverage=False,
+            until=last,
+        )
+        job: jobs.Continue | jobs.Generate = new
         if found.stopped is not None:
-            job = jobs.Continue(setup=setup, folder=found.stopped, references=asked.references, until=last)
-        else:
-            job = jobs.Generate(
-                setup=setup,
-                shot=asked.shot,
-                folder=asked.folder,
-                reference=asked.reference,
-                check_coverage=False,
-                until=last,
-            )
+            stopped = {"folder": found.stopped, "references": asked.references, "until": last}
+            job = jobs.Continue(setup=setup, instead=new, **stopped)
         self._progress = _progress(scene, asked, setup, job)
         # The panel's own hears the same events, in the main thread.
         runtime.announce(_progress(scene, asked, setup, job))

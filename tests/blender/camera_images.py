@@ -127,6 +127,11 @@ def test(folder):
     refused("is missing")
     first.data.inspatio.depth_from = "depth"
     refused("download them in the preferences")
+    driver = part("inspatio_blender.driver")
+    assert driver.get().is_recovery_of(scene)
+    first.data.inspatio.depth_from = "FILE"
+    assert not driver.get().is_recovery_of(scene), "the panel would go on to ask for weights"
+    first.data.inspatio.depth_from = "depth"
     shot.reference_camera_2 = second
     second.data.inspatio.depth_from = "depth-indoor"
     refused("name different depth networks")

@@ -32,29 +32,37 @@ def settings_of(scene):
 
 
 class FakeWindowCapture:
-    """The operator as it stands in a window, whose next view fails in a way that nobody foresaw."""
+    """The operator as it stands in a window, whose first view fails in a way that nobody foresaw."""
 
     def __init__(self, operator):
-        self.modal, self.cancel = operator.modal.__get__(self), operator.cancel.__get__(self)
-        self.errors, self._steps, self._timer, self._ticks = operator.errors, self.views(), None, 3
+        self.title, self.errors = operator.title, operator.errors
+        for name in ("begin", "modal", "cancel"):
+            setattr(self, name, getattr(operator, name).__get__(self))
 
     @staticmethod
-    def views():
+    def steps(context):
         raise ReferenceError("the scene is gone")
         yield
 
 
+def nothing(*arguments, **named):
+    pass
+
+
 def a_failed_capture_in_the_window_is_not_the_last():
     runtime = part("inspatio_blender.driver").get()
-    runtime.working = ("Capturing", 0.5)
-    assert not bpy.ops.inspatio.capture_reference.poll()
+    manager = ("event_timer_add", "event_timer_remove", "progress_begin", "progress_end", "modal_handler_add")
     context = SimpleNamespace(
-        window_manager=SimpleNamespace(event_timer_remove=lambda timer: None, progress_end=lambda: None),
-        workspace=SimpleNamespace(status_text_set=lambda text: None),
+        window=None,
+        window_manager=SimpleNamespace(**dict.fromkeys(manager, nothing)),
+        workspace=SimpleNamespace(status_text_set=nothing),
     )
     operator = FakeWindowCapture(part("operators.capture").INSPATIO_OT_capture_reference)
+    operator.begin(context)
+    assert not bpy.ops.inspatio.capture_reference.poll()
     with raises(ReferenceError, "the scene is gone"):
-        operator.modal(context, SimpleNamespace(type="TIMER", value="NOTHING"))
+        for _ in range(9):
+            operator.modal(context, SimpleNamespace(type="TIMER", value="NOTHING"))
     assert runtime.working is None
     assert bpy.ops.inspatio.capture_reference.poll()
 

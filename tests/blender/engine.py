@@ -116,6 +116,27 @@ def edited(folder):
 
 
 @case
+def outdated(folder):
+    """Where weights have changed a new take is begun; a frame that was cut short is made again."""
+    scene = prepared(folder)
+    still(scene, 5, "5.png")
+    file = Path(folder, "inspatio/Scene/take_001/take.json")
+    said = json.loads(file.read_text())
+    file.write_text(json.dumps({**said, "preset_digest": "of weights that were replaced"}))
+    still(scene, 22, "22.png")
+    assert blocks(folder) == [1, 3], "the new take is whole by itself"
+    still(scene, 5, "5.png")
+    assert blocks(folder) == [1, 3]
+    newest = Path(folder, "inspatio/Scene/take_002")
+    whole = (newest / "0004.png").read_bytes()
+    (newest / "0004.png").write_bytes(whole[: len(whole) // 2])
+    file.unlink()
+    still(scene, 4, "4.png")
+    assert blocks(folder) == [3, 1]
+    assert Path(folder, "inspatio/Scene/take_003/0004.png").read_bytes() == whole
+
+
+@case
 def cameras(folder):
     """Cameras bound to markers, subframes' constraint targets, a driven lens and Reference Time are Generate's."""
     scene = simple_scene(frames=FRAMES)

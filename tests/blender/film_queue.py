@@ -334,7 +334,8 @@ def disk_full(folder):
     """Full at a random frame, for good: what is there is kept, and Retry goes on once there is room."""
     _, queue = queued_film(folder, 2, 33)
     writing = part("backend.protocol.takes")
-    whole, name = writing.write_whole, f"{random.Random(6).randint(10, 33):04d}.png"
+    whole, name = writing.write_whole, f"{random.randint(10, 33):04d}.png"
+    print(f"full at {name}")  # For whoever has to see it again.
 
     def full(path, data, **options):
         if path.name == name or (path.parent / name).exists():

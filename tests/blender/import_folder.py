@@ -20,17 +20,17 @@ def leftovers():
     return [len(data) for data in (bpy.data.scenes, bpy.data.cameras, bpy.data.actions, bpy.data.meshes)]
 
 
-def files_below(folder):
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+def all_below(folder):
+    return sorted(folder.rglob("*"))
 
 
 def refused(folder, words, under):
     """The import fails with these words, and nothing is left of it in the file or on disk."""
-    before, there = leftovers(), files_below(under)
+    before, there = leftovers(), all_below(under)
     with raises(RuntimeError, words):
         bpy.ops.inspatio.import_scene_folder(directory=str(folder))
     assert leftovers() == before
-    assert files_below(under) == there
+    assert all_below(under) == there
 
 
 def test(project, folders, generate):
@@ -114,6 +114,10 @@ def test(project, folders, generate):
     assert bpy.ops.inspatio.export_scene_folder(directory=str(exports)) == {"FINISHED"}
     assert bpy.ops.inspatio.export_scene_folder(directory=str(exports)) == {"FINISHED"}
     found["exported"] = sorted(path.name for path in exports.iterdir())
+    # What was exported comes in again, and goes out again.
+    first = exports / found["exported"][0]
+    assert bpy.ops.inspatio.import_scene_folder(directory=str(first)) == {"FINISHED"}
+    assert bpy.ops.inspatio.export_scene_folder(directory=str(project / "again")) == {"FINISHED"}
     bpy.ops.wm.save_mainfile()
     return found
 

@@ -70,7 +70,10 @@ def test(folder):
     yield lambda: not task.running
     yield 1.0
     yield from window.ask("shot 23_no_weights")
+    assert driver.get().is_recovery_of(scene)
     first.data.inspatio.depth_from = "FILE"
+    assert not driver.get().is_recovery_of(scene), "the panel says what is no news any more"
+    yield 0.5
 
     with bpy.context.temp_override(**window.viewport()):
         bpy.ops.inspatio.generate("INVOKE_DEFAULT")

@@ -13,10 +13,24 @@ def wide_area(kind):
     screen = place["window"].screen
     before = set(screen.areas)
     with bpy.context.temp_override(**place):
-        bpy.ops.screen.area_split(direction="HORIZONTAL", factor=0.22)
+        bpy.ops.screen.area_split(direction="HORIZONTAL", factor=0.19)
     area = next(area for area in screen.areas if area not in before)
     area.ui_type = kind
     return area
+
+
+def open_or_close(panel, options, within=()):
+    """Register a panel anew with these `bl_options`, and those that lie within it.
+
+    Under another name, since Blender remembers of one that was drawn whether it was open.
+    """
+    for one in (*reversed(within), panel):
+        bpy.utils.unregister_class(one)
+    panel.bl_options, panel.bl_idname = options, f"{panel.__name__}_anew"
+    for one in within:
+        one.bl_parent_id = panel.bl_idname
+    for one in (panel, *within):
+        bpy.utils.register_class(one)
 
 
 def view_all(area, operator):
@@ -28,17 +42,12 @@ def view_all(area, operator):
 def test(folder):
     scene = window.prepare(folder, FRAMES)
     runtime = part("inspatio_blender.driver").get()
-    # As after a click on the headers of Reference, which holds World, and of Reference Time.
-    panels = [
+    # As after a click on the header of Reference, which holds World.
+    reference, *within = (
         part("panels.reference").INSPATIO_PT_reference,
         part("panels.world").INSPATIO_PT_world,
-        part("panels.time").INSPATIO_PT_time,
-    ]
-    for panel in reversed(panels):
-        bpy.utils.unregister_class(panel)
-    panels[0].bl_options, panels[2].bl_options = {"DEFAULT_CLOSED"}, set()
-    for panel in panels:
-        bpy.utils.register_class(panel)
+    )
+    open_or_close(reference, {"DEFAULT_CLOSED"}, within)
     camera = scene.camera
     for frame, turn in ((25, 0.0), (45, 1.3), (62, 0.1), (80, 0.0), (97, -0.75)):
         camera.rotation_euler.z = turn
@@ -70,7 +79,9 @@ def test(folder):
     yield lambda: checked.is_stale(scene)
     yield 0.5
     yield from window.ask("shot coverage_2_stale")
+    scene.frame_set(25)
     scene.inspatio.reference_kind, scene.inspatio.reference_step = "MOVING", 24
+    open_or_close(part("panels.time").INSPATIO_PT_time, set())
     bpy.ops.inspatio.capture_reference("EXEC_DEFAULT")
     with bpy.context.temp_override(**window.viewport()):
         bpy.ops.ed.undo_push(message="moved")

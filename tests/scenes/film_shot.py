@@ -48,6 +48,7 @@ def render(folder: Path) -> None:
     scene.render.filepath = str(folder / "frames") + os.sep
     settings = scene.render.image_settings
     settings.file_format, settings.color_mode, settings.color_depth = "PNG", "RGB", "8"
+    press("Use Standard", bpy.ops.inspatio.mend_colour)  # What is rendered are the take's own codes then.
     press("Render Animation", lambda: bpy.ops.render.render(animation=True))
 
 
