@@ -78,7 +78,7 @@ bench-live: venv
 
 evaluate: venv
 	$(PY) -m tests.scenes.evaluation --out out/scenes
-	$(PY) -m backend.training.evaluate --scenes out/scenes --out out/evaluation
+	$(PY) -m backend evaluate --scenes out/scenes --out out/evaluation
 
 clean:
 	rm -rf out dist
