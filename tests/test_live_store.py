@@ -158,12 +158,17 @@ def test_the_newest_request_comes_first(tmp_path: Path, monkeypatch: pytest.Monk
 def test_get_never_waits_for_the_disk(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     for frame in range(1, 26):
         put(store, frame)
-    gate = threading.Event()
-    monkeypatch.setattr(store._files, "read", lambda name, shape: gate.wait(5) and None)
+    gate, readers = threading.Event(), set()
+
+    def read(name: str, shape: object) -> None:
+        readers.add(threading.current_thread())
+        gate.wait(5)
+
+    monkeypatch.setattr(store._files, "read", read)
     far = [frame for frame in range(1, 26) if store._entries[frame].array is None]
-    began = time.perf_counter()
     assert [store.get(frame) for frame in far] == [None] * len(far)
-    assert time.perf_counter() - began < 0.5
+    until(lambda: readers)
+    assert threading.current_thread() not in readers
     gate.set()
 
 

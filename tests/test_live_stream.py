@@ -220,11 +220,9 @@ def test_a_block_in_flight_that_became_stale_is_dropped_and_no_other(bench: Benc
     assert bench.generated() == 3, "it was not dropped"
     serial = bench.plan._in_flight.serial
     assert bench.plan.set_cameras(turned(bench.shot.cameras, 34))
-    dropped = time.monotonic()
     bench.worker.interrupt_block(job)
     bench.until(lambda: bench.plan.working and bench.plan._in_flight.serial != serial)
-    assert time.monotonic() - dropped < 0.3, "it would have taken half a second"
-    assert bench.generated() == 3
+    assert bench.generated() == 3, "it was generated to its end"
     bench.complete()
     assert bench.generated() == 5
     assert set(bench.store.frames().values()) == {"fresh"}
