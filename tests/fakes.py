@@ -102,7 +102,7 @@ class FakeSession:
             return
         for share in (0.25, 0.75):
             show("Preparing the context of a later block", share)
-            for _ in range(40):
+            for _ in range(75):
                 if cancelled():
                     raise Cancelled
                 time.sleep(0.02)

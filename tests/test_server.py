@@ -567,7 +567,7 @@ def test_a_client_that_goes_away_ends_the_warm_up(server: Server, reference: str
         time.sleep(0.3)
     began = time.monotonic()
     assert server.generate(server.take(reference), 0).status == 200
-    assert time.monotonic() - began < 1.0  # It had 1.3 s to go.
+    assert time.monotonic() - began < 2.0  # It had 2.7 s to go.
 
 
 def test_the_next_cameras_may_come_with_a_block(server: Server, reference: str) -> None:
