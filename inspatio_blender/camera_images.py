@@ -19,6 +19,8 @@ from .footage import NO_STAND_INS, awaited, encode_npy, stand_in_depth
 from .reference import CaptureError
 from .shots import EMPTY_RANGE, UserError
 
+RIM = 0.1
+"""Share of its length that is left out at each end of an object of known size: at a thing's rim lies what is behind it."""
 NO_SCALE = {"known_pixels": [], "known_distance": 0.0}
 """The depth is taken as it is, or follows the first view's."""
 
@@ -159,25 +161,39 @@ def _depth_file(camera, ahead):
 
 
 def _known(view_layer, camera, k, pose, size):
-    """The pixels of the two objects whose distance gives the scale, and that distance."""
+    """The pixels of two places whose distance gives the scale, and that distance: two objects, or the ends of one."""
     settings = camera.data.inspatio
-    ends = [settings.known_from, settings.known_to]
-    if ends == [None, None]:
+    chosen = list(dict.fromkeys(one for one in (settings.known_from, settings.known_to) if one is not None))
+    if not chosen:
         return NO_SCALE
-    if None in ends or ends[0] == ends[1]:
-        raise UserError(f"The scale of “{camera.name}” needs two objects: name both, or none")
-    places, pixels = [], []
-    for end in ends:
-        place = np.array(end.evaluated_get(view_layer.depsgraph).matrix_world.translation)
+    evaluated = [one.evaluated_get(view_layer.depsgraph) for one in chosen]
+    if len(chosen) == 1:
+        places = _ends(evaluated[0])
+    else:
+        places = [np.array(one.matrix_world.translation) for one in evaluated]
+    distance = float(np.linalg.norm(places[0] - places[1]))
+    if distance < 1e-9 and len(chosen) == 1:
+        raise UserError(f"“{chosen[0].name}” has no size: choose one that has, or another to measure to")
+    if distance < 1e-9:
+        raise UserError(f"“{chosen[0].name}” and “{chosen[1].name}” lie in one place: lay them on two things")
+    pixels = []
+    for place, of in zip(places, (chosen[0], chosen[-1]), strict=True):
         seen = pose[:3, :3] @ place + pose[:3, 3]
         u, v = (k @ seen)[:2] / seen[2] if seen[2] > 1e-6 else (-1.0, -1.0)
         if not (0 <= u <= size[0] - 1 and 0 <= v <= size[1] - 1):
             raise UserError(
-                f"“{end.name}” is not in the frame of “{camera.name}”: lay it on something in its picture"
+                f"“{of.name}” is not in the frame of “{camera.name}”: lay it on something in its picture"
             )
-        places.append(place)
         pixels += [float(u), float(v)]
-    distance = float(np.linalg.norm(places[0] - places[1]))
-    if distance < 1e-9:
-        raise UserError(f"“{ends[0].name}” and “{ends[1].name}” lie in one place: lay them on two things")
     return {"known_pixels": pixels, "known_distance": distance}
+
+
+def _ends(thing):
+    """Two places on the longest side of an object's box, near its ends."""
+    corners = np.array([tuple(corner) for corner in thing.bound_box])
+    low, high = corners.min(0), corners.max(0)
+    world = np.array(thing.matrix_world)
+    sides = world[:3, :3] * (high - low)
+    middle = world[:3, :3] @ ((low + high) / 2) + world[:3, 3]
+    half = (0.5 - RIM) * sides[:, np.linalg.norm(sides, axis=0).argmax()]
+    return [middle - half, middle + half]

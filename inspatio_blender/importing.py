@@ -142,7 +142,15 @@ def _set_up(scene: bpy.types.Scene, shot: Shot, target: _Path) -> list[str]:
     else:
         lost.append(f"There is no preset {shot.preset} here: {settled.preset} is set")
     settled.quality, settled.prompt = shot.quality, shot.prompt
-    settled.keep_reference_detail = shot.keep_reference_detail
+    settled.keep_reference_detail, settled.remember = shot.keep_reference_detail, shot.remember
+    plate = shot.plate
+    if plate is not None and plate.width * shot.height == plate.height * shot.width:
+        render.resolution_x, render.resolution_y = plate.width, plate.height
+        settled.plate, settled.plate_strength = True, plate.strength
+    elif plate is not None:
+        lost.append(
+            f"Plates of {plate.width} × {plate.height} have another shape than the frames: they are off"
+        )
     settled.seed = min(shot.seed, LARGEST_SEED)
     if settled.seed != shot.seed:
         lost.append(f"The seed {shot.seed} is too large for Blender: {settled.seed} is set")

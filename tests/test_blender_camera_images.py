@@ -34,8 +34,8 @@ def test_camera_images(blender, tmp_path):
         assert cv2.PSNR(frame, photograph) > 18, "the first frame is what the photograph shows"
     painted, _ = load_world(Path(found["painted"]))
     assert painted.kind == "still" and painted.colour.min() > 250
-    scaled = load_world(Path(found["scaled"]))[0].depth
-    np.testing.assert_allclose(scaled, 4.0, rtol=1e-4)
+    for name in ("scaled", "measured"):
+        np.testing.assert_allclose(load_world(Path(found[name]))[0].depth, 4.0, rtol=1e-4, err_msg=name)
     footage, (world, _) = read_reference(Path(found["footage"])), load_world(Path(found["footage"]))
     assert footage.kind == "moving"
     assert [view.frame for view in footage.views] == [1, 3, 5]

@@ -6,7 +6,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 from door import enable, held, main, part, raises, simple_scene
-from mathutils import Vector
+from mathutils import Matrix, Vector
 
 
 def behind(camera, picture, method="STRETCH"):
@@ -99,13 +99,32 @@ def test(folder):
         scene.collection.objects.link(end)
         end.location = matrix @ Vector((across, 0.2, -4.0))
     first.data.inspatio.known_from = ends[0]
-    refused("needs two objects")
+    refused("has no size")
     first.data.inspatio.known_to = ends[1]
     assert bpy.ops.inspatio.recover_reference() == {"FINISHED"}
     scaled = takes.reference_version(scene)
     ends[1].location = ends[0].location
     refused("lie in one place")
     ends[1].location = matrix @ Vector((0.0, 0.0, 4.0))
+    refused("is not in the frame of")
+
+    # The same from one object as large as what it covers: the inner four fifths of its longest side are 1 long.
+    size = Vector((0.1, 1.25, 0.1))
+    corners = [Vector((x, y, z)) / 2 for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]
+    mesh = bpy.data.meshes.new("Yardstick")
+    mesh.from_pydata([corner * 4 for corner in corners], [], [])
+    yardstick = bpy.data.objects.new("Yardstick", mesh)
+    scene.collection.objects.link(yardstick)
+    yardstick.matrix_world = (
+        matrix
+        @ Matrix.Translation((0.0, 0.2, -4.0))
+        @ Matrix.Rotation(np.pi / 2, 4, "Z")
+        @ Matrix.Diagonal((*(size / 4), 1))
+    )
+    first.data.inspatio.known_from, first.data.inspatio.known_to = yardstick, None
+    assert bpy.ops.inspatio.recover_reference() == {"FINISHED"}
+    measured = takes.reference_version(scene)
+    yardstick.location = matrix @ Vector((2.0, 0.2, -4.0))
     refused("is not in the frame of")
     first.data.inspatio.known_from = first.data.inspatio.known_to = None
 
@@ -139,7 +158,7 @@ def test(folder):
     refused("orthographic")
     first.data.type = "PERSP"
     names = sorted(path.name for path in recovered.parent.iterdir())
-    assert names == ["v001", "v002", "v003", "v004"], names
+    assert names == [f"v{number:03d}" for number in range(1, 6)], names
 
     # The moments of movies and sequences, as Blender counts them.
     moments = {}
@@ -218,6 +237,7 @@ def test(folder):
         "take": take,
         "painted": str(painted),
         "scaled": str(scaled),
+        "measured": str(measured),
         "moments": moments,
         "footage": str(footage),
         "stood_in": str(stood_in),
