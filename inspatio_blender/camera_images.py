@@ -20,7 +20,7 @@ from .reference import CaptureError
 from .shots import EMPTY_RANGE, UserError
 
 RIM = 0.1
-"""Share of its length that is left out at each end of an object of known size: at a thing's rim lies what is behind it."""
+"""Share of its length that is left out at each end of an object of known size: at a rim lies what is behind it."""
 NO_SCALE = {"known_pixels": [], "known_distance": 0.0}
 """The depth is taken as it is, or follows the first view's."""
 

@@ -77,8 +77,8 @@ class InSpatioPicture(bpy.types.PropertyGroup):
     known_from: PointerProperty(
         type=bpy.types.Object,
         name="Scale From",
-        description="Object that lies on something in the picture. The depth is scaled to its distance from the other object, "
-        "or, without another, so that what it covers is as long as it is",
+        description="Object that lies on something in the picture. The depth is scaled to its distance from the other "
+        "object, or, without another, so that what it covers is as long as it is",
         poll=_is_point,
         options=set(),
     )

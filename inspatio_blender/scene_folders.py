@@ -36,11 +36,12 @@ class Import:
     """Brings what is in `folder` to the new folder `out`: its reference as `out`/reference, its shot as `shot`.
 
     setup: how to run the backend; a shot folder of ours is read without it.
+    trajectory: the three lines of a folder of version 1, where they aren't in it.
     What was brought lies there until `discard`.
     """
 
-    def __init__(self, folder: Path, out: Path, setup: Setup) -> None:
-        self._folder, self.out, self._setup = folder, out, setup
+    def __init__(self, folder: Path, out: Path, setup: Setup, trajectory: Path | None = None) -> None:
+        self._folder, self.out, self._setup, self._trajectory = folder, out, setup, trajectory
         self.shot: Shot | None = None
         self.reference: Reference | None = None
         self._ending = threading.Lock()
@@ -101,7 +102,8 @@ class Import:
         return shot, reference
 
     def _convert(self, task: Task) -> tuple[Shot, Reference]:
-        arguments = ("scene", "import", str(self._folder), str(self.out))
+        given = () if self._trajectory is None else ("--trajectory", str(self._trajectory))
+        arguments = ("scene", "import", str(self._folder), str(self.out), *given)
         run_backend(task, self._setup, *arguments, what="The import")
         shot = read_shot(self.out)
         if shot.reference != REFERENCE_FOLDER:
@@ -110,10 +112,11 @@ class Import:
 
 
 class Export:
-    """Writes a shot with the reference in the folder `version` to the new scene folder `out`."""
+    """Writes a shot and its `reference` to the new scene folder `out`, of a version of the release: "1.5" or "1"."""
 
-    def __init__(self, shot: Shot, version: Path, out: Path, setup: Setup) -> None:
-        self._shot, self._version, self.out, self._setup = shot, version, out, setup
+    def __init__(self, shot: Shot, reference: Path, out: Path, setup: Setup, version: str = "1.5") -> None:
+        self._shot, self._reference, self.out, self._setup = shot, reference, out, setup
+        self._version = version
         self.lost: list[str] = []
         """What a scene folder cannot hold, in sentences."""
 
@@ -128,8 +131,8 @@ class Export:
         try:
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir(parents=True)
-            shot = export.export_shot(self._shot, self._version, temporary, "shot", task.say)
-            arguments = ("scene", "export", str(shot), str(self.out))
+            shot = export.export_shot(self._shot, self._reference, temporary, "shot", task.say)
+            arguments = ("scene", "export", str(shot), str(self.out), "--version", self._version)
             run_backend(task, self._setup, *arguments, what="The export", hear=hear)
         except (FileFormatError, export.ExportError) as error:
             raise Failed(str(error)) from error

@@ -1,6 +1,7 @@
 """Import Scene Folder and Export Scene Folder: shots from elsewhere as Blender scenes, and back."""
 
 import os
+from pathlib import Path
 
 import bpy
 
@@ -20,8 +21,18 @@ class INSPATIO_OT_import_scene_folder(InFolder, bpy.types.Operator):
     bl_label = "Import Scene Folder"
     bl_options = {"UNDO"}
 
+    trajectory: bpy.props.StringProperty(
+        name="Trajectory",
+        description="File with the three lines of a version 1 camera, where the folder has no trajectory.txt",
+        subtype="FILE_PATH",
+        options={"SKIP_SAVE"},
+    )
     title = "Importing a scene folder"
     errors = (shots.UserError,)
+
+    def draw(self, context):
+        super().draw(context)
+        self.layout.prop(self, "trajectory")
 
     def hint(self, _context):
         return (
@@ -31,10 +42,11 @@ class INSPATIO_OT_import_scene_folder(InFolder, bpy.types.Operator):
 
     def steps(self, _context):
         folder, runtime = self.folder(), driver.get()
+        trajectory = Path(os.path.abspath(bpy.path.abspath(self.trajectory))) if self.trajectory else None
         setup = runtime.setup(named=not scene_folders.is_shot_folder(folder))
         scene, whole = bpy.data.scenes.new(folder.name), False
         try:
-            brought = scene_folders.Import(folder, importing.place(scene), setup)
+            brought = scene_folders.Import(folder, importing.place(scene), setup, trajectory)
             try:
                 bringing = task_steps(runtime.begin_task(type(self).bl_label, brought.work))
                 yield from shares(bringing, 0.0, BRINGING)
@@ -69,8 +81,21 @@ class INSPATIO_OT_export_scene_folder(InFolder, bpy.types.Operator):
     bl_label = "Export Scene Folder"
     bl_options = {"REGISTER"}
 
+    version: bpy.props.EnumProperty(
+        name="Version",
+        description="Which of the release's scene folders it is",
+        items=[
+            ("1.5", "1.5", "Any camera, seen through one lens"),
+            ("1", "1", "A path of three lines: turned around a point ahead, and straight at it"),
+        ],
+        default="1.5",
+    )
     title = "Exporting a scene folder"
     errors = (shots.UserError,)
+
+    def draw(self, context):
+        super().draw(context)
+        self.layout.prop(self, "version")
 
     def hint(self, context):
         return (f"A new folder “{takes.safe_name(takes.shot_name(context.scene))}” is made in this one",)
@@ -82,14 +107,14 @@ class INSPATIO_OT_export_scene_folder(InFolder, bpy.types.Operator):
     def steps(self, context):
         parent, runtime = self.folder(), driver.get()
         setup = runtime.setup()
-        version = shots.check_shot(context.scene)
-        sampling = shots.shot_steps(context.scene, context.view_layer, version)
+        reference = shots.check_shot(context.scene)
+        sampling = shots.shot_steps(context.scene, context.view_layer, reference)
         shot = yield from shares(sampling, 0.0, SAMPLING)
         out, number = parent / takes.safe_name(shot.name), 1
         while os.path.lexists(out):
             number += 1
             out = parent / f"{takes.safe_name(shot.name)}_{number:03d}"
-        written = scene_folders.Export(shot, version, out, setup)
+        written = scene_folders.Export(shot, reference, out, setup, self.version)
         writing = task_steps(runtime.begin_task(type(self).bl_label, written.work))
         yield from shares(writing, SAMPLING, 1.0)
         return out, written.lost

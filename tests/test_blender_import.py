@@ -11,11 +11,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 from references import move, write_reference
-from release_folders import target_pose, write_scene
+from release_folders import target_pose, write_scene, write_version_1
 from scipy.spatial.transform import Rotation
 
 from backend.protocol.cameras import Cameras
-from backend.protocol.files import SHOT_FILE, Shot
+from backend.protocol.files import SHOT_FILE, PlateSettings, Shot, read_shot
 from backend.scene_folders import import_scene
 from backend.scene_folders.depth import DepthRange
 from tests.blenders import ROOT
@@ -41,7 +41,8 @@ def random_cameras(seed: int, width: int, height: int, first: int, zooms: bool) 
 
 def write_shot(folder: Path, name: str, cameras: Cameras, size: tuple[int, int], **reference) -> Shot:
     write_reference(folder / "reference" / "v003", **reference)
-    shot = Shot(name, "tiny", 7, *size, cameras, fps=23.976, reference="reference/v003")
+    plate = PlateSettings(2 * size[0], 2 * size[1], 0.75)
+    shot = Shot(name, "tiny", 7, *size, cameras, fps=23.976, reference="reference/v003", plate=plate)
     (folder / SHOT_FILE).write_text(json.dumps(shot.to_json()))
     return shot
 
@@ -107,11 +108,14 @@ def test_import(blender, tmp_path):
     project, folders = tmp_path / "Entwürfe für alle", tmp_path / "Szenen für alle"
     project.mkdir()
     write_folders(folders)
+    write_version_1(tmp_path / "old", None, 9)
+    (tmp_path / "path.txt").write_text("0 -4 -11 -15\n0 30\n1 1\n")
     generate = blender.name == "bpy-5.2" and (ROOT / "backend/weights/tiny/generator.safetensors").exists()
     found = blender.run(
         "import_folder.py", project, folders, int(generate), INSPATIO_PYTHON=sys.executable, timeout=400
     )
     take, release, exported = (found.pop(name, None) for name in ("take", "release", "exported"))
+    old, (old_again,) = found.pop("old"), found.pop("old_again")
     assert sorted(found) == ["fixed", "moving", "wide", "zoom"]
     for name, off in found.items():
         assert off["pose"] < 1e-6, (name, off)
@@ -128,12 +132,22 @@ def test_import(blender, tmp_path):
         assert np.abs(written.reshape(-1, 16)[:14] - target).max() < 1e-6
     (again,) = (project / "again").iterdir()
     _compare(project / "exports" / exported[0], again, tmp_path)
+    # The same of version 1.
+    path = _imported_poses(tmp_path / "old", tmp_path / "old_shot", tmp_path / "path.txt")
+    assert np.abs(np.array(old).reshape(-1, 4, 4) @ UPRIGHT - path).max() < 1e-6
+    assert np.abs(_imported_poses(Path(old_again), tmp_path / "old_shot_again") - path).max() < 1e-5
     if generate:
         assert (take["state"], take["frames_done"]) == ("finished", 14)
         frame = cv2.imread(str(Path(take["folder"]) / "0001.png"))
         source = cv2.imread(str(Path(take["folder"]).parent / "reference/v001/view_0000.png"))
         source = cv2.resize(source, frame.shape[1::-1])
         assert cv2.PSNR(frame, source) > 18, "the first frame is what the reference shows"
+
+
+def _imported_poses(folder: Path, out: Path, trajectory: Path | None = None) -> np.ndarray:
+    """World-to-camera (n, 4, 4) of the shot that the backend makes of a scene folder."""
+    import_scene(folder, out, trajectory=trajectory)
+    return np.array(read_shot(out).cameras.world_to_camera).reshape(-1, 4, 4)
 
 
 def _compare(first: Path, second: Path, folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Joint distribution matching distillation: against closed forms, and on networks small enough to train in seconds."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -264,6 +265,29 @@ def test_a_critic_knows_the_spread_of_what_the_student_makes() -> None:
     trained.step(1)
     assert not torch.equal(critic.spread.local(), first)
     assert {"free_spread.squares", "free_spread.local_squares"} < set(trained.model.state_dict())
+
+
+def test_a_critic_forgets_all_of_its_teachers_spread() -> None:
+    """Kinds of latents that come up later in the counting, too: here the first batch has no holes."""
+
+    def spread_flow(seed: int) -> Flow:
+        spread = Spread(2)
+        for mask in (0.0, 1.0):
+            x0 = 3 * random(2, 6, 2, 4, 4)
+            spread.add(x0, Condition(x0, x0.new_full((2, 6, 4, 4, 4), mask), x0), torch.zeros_like(x0))
+        return Flow(flow(seed).dit, spread)
+
+    drawn = []
+
+    def draw(generator: torch.Generator) -> Condition:
+        drawn.append(generator)
+        condition = conditions()
+        return replace(condition, mask=torch.full_like(condition.mask, float(len(drawn) == 1)))
+
+    teacher, critic = spread_flow(1), spread_flow(1)
+    Joint(student(), [Stream("rerender", draw, teacher, critic, 1.0)], Settings(critic_steps=1)).step(0)
+    before, after = (each.spread.local().amax(dim=(1, 2)) for each in (teacher, critic))
+    assert before[1] > 4 and after[1] < before[1] / 2
 
 
 def test_a_clip_is_two_blocks_at_most() -> None:

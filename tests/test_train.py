@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -248,6 +249,33 @@ def test_all_stages_follow_one_another_by_the_command(small: Path) -> None:
     before = (run / "jdmd" / "generator.safetensors").stat().st_mtime_ns
     assert ended(command("train", small / "config.toml")).returncode == 0
     assert (run / "jdmd" / "generator.safetensors").stat().st_mtime_ns == before
+    # What was begun with one setting does not go on with another.
+    done = ended(command("train", small / "config.toml", "jdmd", "--set", "jdmd.joint=0"))
+    assert (
+        done.returncode == 1 and "was begun with joint = " in done.stderr and "Traceback" not in done.stderr
+    )
+    shutil.copy(WEIGHTS / "tiny" / "codec.safetensors", small / "other.safetensors")
+    other = f"autoencoder.weights={small / 'other.safetensors'}"
+    done = ended(command("train", small / "config.toml", "teacher", "--set", other))
+    assert done.returncode == 1 and "latents was begun with codec = " in done.stderr
+
+
+def test_two_processes_run_a_stage_and_go_on_with_it(small: Path) -> None:
+    if not (small / "run" / "teacher").exists():
+        assert ended(command("train", small / "config.toml")).returncode == 0
+    for steps in (2, 3):
+        done = ended(
+            [
+                *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"),
+                *("-m", "backend", "train", str(small / "config.toml"), "jdmd"),
+                *("--set", "jdmd.name=two", "--set", f"jdmd.steps={steps}"),
+            ]
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    lines = [json.loads(line) for line in (small / "run/two/jdmd.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 3], "one of the two tells"
+    begun, moved = (load_file(small / "run" / name / "generator.safetensors") for name in ("causal", "two"))
+    assert any(not torch.equal(begun[name], moved[name]) for name in begun)
 
 
 def test_two_processes_make_the_same_steps(small: Path) -> None:

@@ -112,8 +112,8 @@ def _trajectory(folder: Folder, elsewhere: Path | None) -> str:
         folder = Folder(elsewhere.parent)
     elif not folder.has(TRAJECTORY_FILE):
         raise SceneFolderError(
-            f"{folder.root} has no {TRAJECTORY_FILE}: put the trajectory's three lines there, or name its file with "
-            "--trajectory."
+            f"{folder.root} has no {TRAJECTORY_FILE}: put the trajectory's three lines there, or name their file "
+            "as the trajectory."
         )
     name = TRAJECTORY_FILE if elsewhere is None else elsewhere.name
     text = folder.text(name, MAX_TRAJECTORY_BYTES)

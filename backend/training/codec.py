@@ -15,7 +15,7 @@ from ..codec.tiny import GROUP, PATCH, TinyCodec, TinyCodecConfig, cosines
 from .examples import Sequence, graded, pictures
 from .fleet import Fleet
 from .runs import Average, cosine, descend, set_rate
-from .samples import sheet
+from .samples import encoded, last_frame, sheet
 
 CROP = 96  # pixels
 GROUPS = 3  # of a crop: the first only comes before, and from the second to the third a stream must not jump
@@ -101,7 +101,7 @@ def reconstruction_loss(decoded: Tensor, truth: Tensor) -> Tensor:
 def step_error(error: Tensor, dim: int, period: int) -> Tensor:
     """Mean squared error of steps along `dim`, those from one `period` to the next counted BORDER_WEIGHT times."""
     steps = error.diff(dim=dim).square().movedim(dim, -1)
-    weights = torch.ones(steps.shape[-1])
+    weights = torch.ones(steps.shape[-1], device=error.device)
     weights[period - 1 :: period] = BORDER_WEIGHT
     return (steps * weights).mean() / weights.mean()
 
@@ -116,7 +116,7 @@ def decode_crops(codec: TinyCodec, groups: Tensor, noise: float) -> Tensor:
     after, before = (
         rearrange(part, "b g c h w -> (b g) c h w") for part in (latents[:, 1:], latents[:, :-1])
     )
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(groups.device.type, torch.bfloat16):
         decoded = codec.decode_latents(after, before)
     return rearrange(decoded, "(b g) t c h w -> b (g t) c h w", b=len(groups))
 
@@ -126,10 +126,10 @@ def evaluate(codec: TinyCodec, sequences: list[np.ndarray]) -> tuple[float, floa
     """PSNR in dB of held-out sequences (all frames but the first), by the linear basis alone and by the decoder."""
     linear, decoded = [], []
     for colour in sequences:
-        frames = pictures(colour)[None]
+        frames = pictures(colour)[None].to(codec.basis.device)
         latents = codec.encoder().push(frames)
         flat = rearrange(codec.linear_decode(latents[0]), "g (t c) h w -> (g t) c h w", t=GROUP)[GROUP - 1 :]
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(frames.device.type, torch.bfloat16):
             full = codec.decoder().push(latents)[0].clamp(-1, 1)
         linear.append((flat.clamp(-1, 1) - frames[0]).square().mean() / 4)
         decoded.append((full - frames[0]).square().mean() / 4)
@@ -168,7 +168,7 @@ class Autoencoder:
                 list(rng.permutation(np.array(files))[:150]), config.latent_channels, rng
             )
             codec.load_state_dict(measured, strict=False)
-        self.model = codec.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model = codec.to(self._fleet.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizers: list[torch.optim.Optimizer] = [
             torch.optim.AdamW(codec.parameters(), lr=LEARNING_RATE, weight_decay=1e-4, betas=(0.9, 0.98))
         ]
@@ -180,7 +180,7 @@ class Autoencoder:
         place = (self._seed, number, self._fleet.rank)
         rng = np.random.default_rng(place)
         torch.manual_seed(int(rng.integers(1 << 31)))
-        groups = draw_batch(self._sequences, rng)
+        groups = draw_batch(self._sequences, rng).to(self._fleet.device)
         noise = float(rng.random() < 0.7) * float(rng.uniform(0, 0.3))
         truth = rearrange(groups[:, 1:], "b g t c h w -> b (g t) c h w")
         loss = reconstruction_loss(decode_crops(self.model, groups, noise), truth)
@@ -193,7 +193,7 @@ class Autoencoder:
         averaged = TinyCodec(self.model.config)
         averaged.load_state_dict(self.model.state_dict())
         self.average.copy_to(averaged)
-        return averaged
+        return averaged.to(self._fleet.device)
 
     @torch.no_grad()
     def look(self) -> tuple[dict[str, float], np.ndarray | None]:
@@ -203,10 +203,10 @@ class Autoencoder:
         codec, rows = self._averaged(), []
         linear, decoded = evaluate(codec, self._tests)
         for colour in self._tests[:4]:
-            back = codec.decoder().push(codec.encoder().push(pictures(colour)[None]))[0]
-            rows.append([pictures(colour[-1:])[0], back[-1]])
+            latents = encoded(codec, pictures(colour))
+            rows.append([pictures(colour[-1:])[0], last_frame(codec, latents)])
         return {"psnr_linear": linear, "psnr": decoded}, sheet(rows)
 
     def save(self, folder: Path) -> None:
         """codec.safetensors."""
-        self._averaged().save(folder / "codec.safetensors")
+        self._averaged().cpu().save(folder / "codec.safetensors")

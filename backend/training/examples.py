@@ -21,6 +21,7 @@ from ..constraint import WARPS, Render
 from ..constraint.completion import Completion
 from ..constraint.mask import mask_latents
 from ..presets.tiny import WARP
+from .samples import encoded
 
 
 @dataclass(frozen=True)
@@ -165,9 +166,9 @@ def encode_example(example: Example, codec: Codec, completion: Completion | None
     with torch.inference_mode():
         render = example.render.colour if completion is None else completion.complete(example.render)
         latents = {
-            "truth": codec.encoder().push(all_frames(example.truth)[None])[0],
-            "render": codec.encoder().push(all_frames(render)[None])[0],
-            "reference": codec.encoder().push(all_frames(example.reference)[None])[0],
+            "truth": encoded(codec, all_frames(example.truth)),
+            "render": encoded(codec, all_frames(render)),
+            "reference": encoded(codec, all_frames(example.reference)),
             "mask": mask_latents(all_frames(example.render.known), first=True),
         }
     return {name: tensor.half().contiguous() for name, tensor in latents.items()}

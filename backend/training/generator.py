@@ -218,17 +218,16 @@ def evaluate(trainee: Trainee, examples: list[Latents], weight: Tensor) -> tuple
     generator = torch.Generator().manual_seed(0)
     gains = []
     for example in examples:
-        batch = {name: tensor[None].float() for name, tensor in example.items()}
+        batch = {name: tensor[None].float().to(weight.device) for name, tensor in example.items()}
         previous, square, before, holes = None, [], [], []
         for part in (slice(0, 3), slice(3, 6)):
             cache = trainee.dit.prefill(batch["reference"][:, part], previous, None)
-            noisy = torch.randn(batch["truth"][:, part].shape, generator=generator)
+            noisy = torch.randn(batch["truth"][:, part].shape, generator=generator).to(weight)
             for level in range(4):
                 x0 = trainee.predict(batch, part, cache, noisy, level)
                 if level < 3:
-                    noisy = add_noise(
-                        x0, torch.randn(x0.shape, generator=generator), trainee.sigmas[level + 1]
-                    )
+                    noise = torch.randn(x0.shape, generator=generator).to(weight)
+                    noisy = add_noise(x0, noise, trainee.sigmas[level + 1])
             previous = x0
             square.append(((x0 - batch["truth"][:, part]).square() * weight).mean(dim=2))
             before.append(
@@ -271,8 +270,9 @@ class Causal:
         start_at_the_render(self.model)
         if start is not None:
             self.model.load_state_dict(load_dit(start).state_dict())
-        self._working = CausalDiT(config).to(self._dtype)
-        self._trainee, self._weight = Trainee(self._working), pixel_weight(codec)
+        self.model.to(self._fleet.device)
+        self._working = CausalDiT(config).to(self._fleet.device, self._dtype)
+        self._trainee, self._weight = Trainee(self._working), pixel_weight(codec).to(self._fleet.device)
         self.optimizers = optimizers(self.model, rate)
         self.average = Average(self.model, 0.999)
 
@@ -284,7 +284,8 @@ class Causal:
         size = self._examples[0]["truth"].shape[-2:]
         whole = progress >= WHOLE_FROM
         window = (size[0], size[1]) if whole else (min(WINDOW[0], size[0]), min(WINDOW[1], size[1]))
-        batch = draw_batch(self._examples, max(1, self._batch // 4) if whole else self._batch, window, rng)
+        drawn = draw_batch(self._examples, max(1, self._batch // 4) if whole else self._batch, window, rng)
+        batch = {name: tensor.to(self._fleet.device) for name, tensor in drawn.items()}
         loss, left = train_step(self._trainee, batch, self._weight, rng, whole)
         loss.backward()
         masters.push_gradients()
@@ -296,7 +297,7 @@ class Causal:
     def _averaged(self) -> Trainee:
         averaged = CausalDiT(self.model.config)
         self.average.copy_to(averaged)
-        return Trainee(averaged.to(self._dtype))
+        return Trainee(averaged.to(self._fleet.device, self._dtype))
 
     @torch.no_grad()
     def look(self) -> tuple[dict[str, float], np.ndarray | None]:
@@ -306,10 +307,10 @@ class Causal:
         trainee, rows, generator = self._averaged(), [], torch.Generator().manual_seed(0)
         in_holes, elsewhere = evaluate(trainee, self._tests, self._weight)
         for example in self._tests[:4]:
-            batch = {name: tensor[None].float() for name, tensor in example.items()}
+            batch = {name: tensor[None].float().to(self._fleet.device) for name, tensor in example.items()}
             part = slice(0, 3)
             cache = trainee.dit.prefill(batch["reference"][:, part], None, None)
-            noisy = torch.randn(batch["truth"][:, part].shape, generator=generator)
+            noisy = torch.randn(batch["truth"][:, part].shape, generator=generator).to(self._weight)
             answer = trainee.predict(batch, part, cache, noisy, 0)
             shown = batch["truth"][0, part], batch["render"][0, part], answer[0]
             rows.append([last_frame(self._codec, latents) for latents in shown])

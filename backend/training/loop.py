@@ -40,7 +40,7 @@ class Stage(Protocol):
     def average(self) -> Average: ...
 
     def step(self, number: int, progress: float) -> dict[str, float]:
-        """Make step `number`, at `progress` in 0..1 of the run. Losses by name."""
+        """Make step `number`; with it `progress` of the run is done, above 0 and up to 1. Losses by name."""
 
     def look(self) -> tuple[dict[str, float], np.ndarray | None]:
         """Figures of the averaged weights on held-out data, and what they make of it (H, W, 3) uint8."""
@@ -67,7 +67,7 @@ def train(stage: Stage, run: Path, steps: int, fleet: Fleet | None = None) -> No
     try:
         with _asked_to_end() as asked:
             for number in range(checkpoint.step, steps):
-                told.append(stage.step(number, number / steps))
+                told.append(stage.step(number, (number + 1) / steps))
                 ended = fleet.any(bool(asked))
                 due = (number + 1) % stage.every == 0 or number + 1 == steps
                 if log is not None:

@@ -2,12 +2,14 @@
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ..protocol.disk import read_json, write_json
 from .fleet import Fleet
 
 
@@ -79,6 +81,25 @@ def follow_gradients(model: nn.Module, optimizers: Sequence[torch.optim.Optimize
     nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     for optimizer in optimizers:
         optimizer.step()
+
+
+def hold_to(run: Path, settings: Mapping[str, Any]) -> None:
+    """Note in RUN/settings.json what is made there, and with what; the next time it has to be the same.
+
+    Raises ValueError where it isn't: half of a run with one setting and half with another is a run with neither.
+    """
+    settings = {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()}
+    path = run / "settings.json"
+    if not path.exists():
+        run.mkdir(parents=True, exist_ok=True)
+        write_json(path, settings)
+        return
+    kept = read_json(path)
+    for name, value in settings.items():
+        if kept.get(name) != value:
+            raise ValueError(
+                f"{run} was begun with {name} = {kept.get(name)}, not {value}: remove that folder, or name another."
+            )
 
 
 class Checkpoint:

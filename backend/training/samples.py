@@ -1,10 +1,11 @@
-"""Pictures of what networks make, to be looked at before anything is used."""
+"""Pictures and latents, wherever a codec computes; sheets of what networks make, to be looked at before it is used."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..codec.base import Codec
 
@@ -19,7 +20,17 @@ def sheet(rows: Sequence[Sequence[Tensor]]) -> np.ndarray:
     return np.concatenate([np.concatenate(list(to_codes(torch.stack(list(row)))), axis=1) for row in rows])
 
 
+def place_of(codec: Codec) -> torch.device:
+    """Where a codec computes."""
+    return next(cast(nn.Module, codec).parameters()).device
+
+
+def encoded(codec: Codec, frames: Tensor) -> Tensor:
+    """Latents (G, C, h, w) of frames (F, 3, H, W) in [-1, 1]: both lie on the CPU, wherever the codec computes."""
+    return codec.encoder().push(frames[None].to(place_of(codec)))[0].cpu()
+
+
 @torch.no_grad()
 def last_frame(codec: Codec, latents: Tensor) -> Tensor:
-    """The last frame (3, H, W) of a clip's latents (G, C, h, w)."""
-    return codec.decoder().push(latents[None].float())[0, -1]
+    """The last frame (3, H, W) of a clip's latents (G, C, h, w), on the CPU."""
+    return codec.decoder().push(latents[None].float().to(place_of(codec)))[0, -1].cpu()

@@ -9,8 +9,9 @@ jdmd         teachers, the causal -> RUN/jdmd/generator.safetensors
 
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,6 +19,7 @@ from torch import Tensor
 from ..codec.base import Codec
 from ..codec.tiny import TinyCodec, TinyCodecConfig
 from ..constraint.completion import Completion
+from ..digest import digest_files
 from ..model import CausalDiT
 from ..presets import Presets
 from ..presets.tiny import TINY as TINY_PRESET
@@ -32,6 +34,7 @@ from .jdmd.joint import Settings
 from .jdmd.teacher import Teacher
 from .loop import train
 from .prepare import prepare
+from .runs import hold_to
 
 
 def autoencoder(config: Config, fleet: Fleet) -> None:
@@ -43,6 +46,7 @@ def autoencoder(config: Config, fleet: Fleet) -> None:
     if config.preset != TINY_PRESET:
         raise ConfigError(f"{config.preset} has an autoencoder of its own, which is not trained here.")
     data = config.data
+    _hold(config.codec_file.parent, {"seed": config.seed, "start": asked.start}, fleet)
     stage = Autoencoder(data.scenes, data.held_out, TinyCodecConfig(), asked.start, config.seed, fleet)
     train(stage, config.codec_file.parent, asked.steps, fleet)
 
@@ -54,7 +58,9 @@ def teacher(config: Config, fleet: Fleet) -> None:
         load_dit(asked.start) if asked.start else None if config.preset == TINY_PRESET else student(config)
     )
     shape = TINY if start is None else start.config
+    settings = {"seed": config.seed, "batch": asked.batch, "rate": asked.rate, "start": asked.start}
     for free, steps in ((False, asked.steps), (True, asked.free_steps)):
+        _hold(_teacher(config, free).parent, settings, fleet)
         stage = Teacher(
             latents("free" if free else "train"),
             latents("free_held_out" if free else "held_out"),
@@ -81,6 +87,8 @@ def causal(config: Config, fleet: Fleet) -> None:
         return
     latents, codec = encode(config, fleet), TinyCodec.load(config.codec_file)
     examples = latents("train"), latents("held_out")
+    settings = {"seed": config.seed, "batch": asked.batch, "rate": asked.rate, "start": asked.start}
+    _hold(config.student_file.parent, settings, fleet)
     stage = Causal(*examples, codec, asked.batch, asked.rate, config.seed, TINY, asked.start, fleet)
     train(stage, config.student_file.parent, asked.steps, fleet)
 
@@ -88,6 +96,8 @@ def causal(config: Config, fleet: Fleet) -> None:
 def jdmd(config: Config, fleet: Fleet) -> None:
     """Distil the student between its teachers."""
     latents, asked = encode(config, fleet), config.jdmd
+    settings = {name: value for name, value in asdict(asked).items() if name not in ("name", "steps")}
+    _hold(config.run / asked.name, {"seed": config.seed, **settings}, fleet)
     begun = student(config)
     for free in (False, True)[: 2 if asked.joint > 0 else 1]:
         if not _teacher(config, free).exists():
@@ -153,6 +163,12 @@ def _encode(config: Config) -> None:
     data, codec, text = config.data, codec_of(config), _prompt(config)
     completion = None if config.completion is None else Completion.load(config.completion)
     warp = WARP if config.preset == TINY_PRESET else "splat"
+    files = {
+        "codec": config.codec_file if config.preset == TINY_PRESET else None,
+        "completion": config.completion,
+    }
+    made_with = {name: None if file is None else digest_files(file)[:12] for name, file in files.items()}
+    hold_to(config.latents("train").parent, {"preset": config.preset, "warp": warp, **made_with})
     for name, moves, still, held_out in (
         ("train", data.scenes, data.still, False),
         ("held_out", data.held_out, data.held_out_still, True),
@@ -160,10 +176,10 @@ def _encode(config: Config) -> None:
         out = config.latents(name)
         for folders, stands in ((moves, False), (still, True)):
             _tell(prepare(list(folders), codec, completion, out, data.variants, stands, warp, text), out)
-        out, count = config.latents(f"free_{name}" if held_out else "free"), data.clips
+        out = config.latents(f"free_{name}" if held_out else "free")
+        count = data.clips_held_out if held_out else data.clips
         real = STILLS if data.stills else ()
         if data.movies or real:
-            count = data.clips_held_out if held_out else data.clips
             _tell(encode_clips(data.movies, real, count, held_out, codec, out, text), out)
 
 
@@ -186,6 +202,12 @@ def _tell(names: Iterable[str], out: Path) -> None:
 
 def _teacher(config: Config, free: bool) -> Path:
     return config.run / ("teacher_free" if free else "teacher") / "teacher.safetensors"
+
+
+def _hold(run: Path, settings: dict[str, Any], fleet: Fleet) -> None:
+    """See `hold_to`; once for all processes."""
+    if fleet.leads:
+        hold_to(run, settings)
 
 
 def _say(fleet: Fleet, words: str) -> None:

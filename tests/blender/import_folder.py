@@ -55,6 +55,8 @@ def test(project, folders, generate):
         version = takes.reference_version(scene)
         again = end_of(part("inspatio_blender.shots").shot_steps(scene, scene.view_layers[0], version))
         assert (again.name, again.preset, again.seed) == (shot.name, shot.preset, shot.seed)
+        if scene.render.pixel_aspect_x == scene.render.pixel_aspect_y:
+            assert again.plate == shot.plate
         # Pixels that are not square are generated in a picture of the frame's shape.
         same = (again.width, again.height) == (shot.width, shot.height)
         assert same == (scene.render.pixel_aspect_x == scene.render.pixel_aspect_y), folder
@@ -118,6 +120,25 @@ def test(project, folders, generate):
     first = exports / found["exported"][0]
     assert bpy.ops.inspatio.import_scene_folder(directory=str(first)) == {"FINISHED"}
     assert bpy.ops.inspatio.export_scene_folder(directory=str(project / "again")) == {"FINISHED"}
+
+    # Of version 1, whose path lies elsewhere; out again as such a folder, but not a camera that rolls.
+    old = Path(folders).parent / "old"
+    with raises(RuntimeError, "trajectory"):
+        bpy.ops.inspatio.import_scene_folder(directory=str(old))
+    trajectory = str(old.parent / "path.txt")
+    assert bpy.ops.inspatio.import_scene_folder(directory=str(old), trajectory=trajectory) == {"FINISHED"}
+    scene = bpy.context.window.scene
+    frames = scene.inspatio.frames()
+    steps = part("inspatio_blender.cameras").sample_steps(scene, scene.view_layers[0], None, frames, (64, 48))
+    found["old"] = end_of(steps).world_to_camera
+    out = project / "old_again"
+    assert bpy.ops.inspatio.export_scene_folder(directory=str(out), version="1") == {"FINISHED"}
+    found["old_again"] = [str(path) for path in out.iterdir()]
+    scene.camera.rotation_mode = "XYZ"
+    scene.camera.animation_data_clear()
+    scene.camera.rotation_euler.y += 0.3
+    with raises(RuntimeError, "version 1.5"):
+        bpy.ops.inspatio.export_scene_folder(directory=str(out), version="1")
     bpy.ops.wm.save_mainfile()
     return found
 

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from ...codec.base import Codec
 from ..examples import pictures
+from ..samples import encoded
 
 LENGTH = 21
 """Frames: two blocks."""
@@ -184,7 +185,7 @@ def encode_clips(
         if target.exists():
             continue
         with torch.inference_mode():
-            latents = codec.encoder().push(pictures(clip)[None])[0]
+            latents = encoded(codec, pictures(clip))
         temporary = target.with_suffix(".tmp")
         told = {} if text is None else {"text": text}
         save_file({"truth": latents.half().contiguous(), **told}, temporary)

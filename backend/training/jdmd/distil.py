@@ -123,7 +123,7 @@ class Distil:
         if codec is None:
             return figures, None
         rows = [
-            [last_frame(codec, clip[0].cpu()) for clip in (batch["truth"], batch["render"], told, free)]
+            [last_frame(codec, clip[0]) for clip in (batch["truth"], batch["render"], told, free)]
             for batch, told, free in made
         ]
         true, ours = (to_codes(torch.stack([row[place] for row in rows])) / 255 for place in (0, 2))

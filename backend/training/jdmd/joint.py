@@ -147,12 +147,13 @@ class Joint:
         """Measure a critic's spread on clips of the untrained student, in place of its teacher's."""
         if stream.critic.spread is None:
             return
+        stream.critic.spread.forget()
         for turn in range(COUNTED):
             generator = self._generator(0, stream, 2 + turn)
             condition = stream.draw(generator)
             with torch.no_grad():
                 made = roll_out(self.student, condition, generator, self.schedule)
-            stream.critic.count(made, condition, generator, self._fleet, kept=float(turn > 0))
+            stream.critic.count(made, condition, generator, self._fleet, kept=1.0)
 
     def _generator(self, number: int, stream: Stream, turn: int) -> torch.Generator:
         """Draws of one stream in one turn of a step, in this process."""

@@ -79,6 +79,11 @@ class Spread(nn.Module):
         self._add_local(apart, condition, kept)
         self._add_power(apart, condition, kept)
 
+    def forget(self) -> None:
+        """Begin anew, with nothing counted."""
+        for total in self.buffers():
+            total.zero_()
+
     def _add_local(self, apart: Tensor, condition: Condition, kept: float) -> None:
         places = _places(condition)
         squares, counts = torch.zeros_like(self.local_squares), torch.zeros_like(self.local_counts)

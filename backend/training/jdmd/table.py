@@ -26,7 +26,7 @@ from ...presets import LoadedPreset, load_preset
 from ..config import Config, read_config
 from ..evaluate import evaluate
 from ..figures import plain
-from ..fleet import Fleet
+from ..fleet import join
 from ..generator import load_dit
 from ..stages import jdmd
 from .joint import SAMPLING
@@ -60,7 +60,7 @@ class Kept:
     def complete(self, render: Render) -> Tensor:
         """See `Completion.complete`."""
         parts = [Render(*(tensor[n : n + 1] for tensor in render.tensors)) for n in range(len(render.colour))]
-        keys = [sha1(b"".join(t.numpy().tobytes() for t in part.tensors)).digest() for part in parts]
+        keys = [sha1(b"".join(t.cpu().numpy().tobytes() for t in part.tensors)).digest() for part in parts]
         if new := [n for n, key in enumerate(keys) if key not in self.frames]:
             made = self.completion.complete(Render.joined([parts[n] for n in new]))
             self.frames |= {keys[n]: frame for n, frame in zip(new, made, strict=True)}
@@ -97,7 +97,7 @@ def train(student: Student, config: Config) -> None:
     if student.seed is None or student.joint is None:
         return
     asked = replace(config.jdmd, name=student.name, joint=student.joint)
-    jdmd(replace(config, seed=student.seed, jdmd=asked), Fleet())
+    jdmd(replace(config, seed=student.seed, jdmd=asked), join())
 
 
 def measure(
@@ -107,7 +107,9 @@ def measure(
     path = out / f"{student.name}_{steps}.json"
     if path.exists():
         return dict(json.loads(path.read_text(encoding="utf-8")))
-    dit = load_dit(student.generator).requires_grad_(False).to(preset.device.dtype)
+    dit = (
+        load_dit(student.generator).requires_grad_(False).to(preset.device.torch_device, preset.device.dtype)
+    )
     pictures = out / f"{student.name}_{steps}"
     pictures.mkdir(parents=True, exist_ok=True)
     asked = replace(preset, dit=dit, schedule=Schedule(SAMPLING[steps]))

@@ -160,7 +160,7 @@ class Teacher:
             batch = whole_clip(example, self._fleet.device)
             made = flow.sample(condition_of(batch, self._free), generator)
             shown = [made] if self._free else [batch["truth"], batch["render"], made]
-            rows.append([last_frame(self._codec, latents[0].cpu()) for latents in shown])
+            rows.append([last_frame(self._codec, latents[0]) for latents in shown])
         return figures, sheet(rows)
 
     def save(self, folder: Path) -> None:
