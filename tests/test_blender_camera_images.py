@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from stage import lens, pose, see, write_picture
 
 from backend.protocol.files import read_reference
 from backend.world import load_world
@@ -51,3 +52,19 @@ def test_camera_images(blender, tmp_path):
         "sequence 40": "shot_011.png",
         "clip 4": "shot_007.png",
     }
+
+
+def test_the_camera_of_footage_is_found(blender, tmp_path):
+    """A walk through the stage: poses come back in the scene's world, whatever the camera does in the file."""
+    width, height, turns = 256, 144, [pose(), pose(x=0.1), pose(x=0.2, z=0.1), pose(x=0.3, z=0.2, yaw=2)]
+    for number, at in enumerate(turns, start=1):
+        picture, depth = see(lens(width, height), at, width, height)
+        write_picture(tmp_path / f"walk_{number:03d}.png", picture)
+        np.save(tmp_path / f"walk_{number:03d}.npy", depth)
+    focal = lens(width, height)[0, 0] / width * 36
+    found = blender.run("find_camera.py", tmp_path, len(turns), focal, INSPATIO_PYTHON=sys.executable)
+    reference = read_reference(Path(found["reference"]))
+    assert reference.kind == "moving" and len(reference.views) == len(turns)
+    start = np.array(found["start"]).reshape(4, 4)
+    for view, turn in zip(reference.views, turns, strict=True):
+        np.testing.assert_allclose(np.array(view.world_to_camera).reshape(4, 4), turn @ start, atol=0.03)
