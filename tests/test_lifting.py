@@ -53,6 +53,15 @@ def test_a_surface_is_cut_at_jumps_only(vertices: int) -> None:
     )
 
 
+@pytest.mark.parametrize(("behind", "whole"), [(5.45, True), (5.55, False)])
+def test_a_jump_is_more_than_a_tenth(behind: float, whole: bool) -> None:
+    depth = np.full((HEIGHT, WIDTH), 5.0, np.float32)
+    depth[:, 48:] = behind
+    surface = lift(depth, LENS, np.eye(4), "MESH", WIDTH * HEIGHT)
+    columns = surface.columns[surface.faces]
+    assert ((columns.min(1) < 48) & (columns.max(1) >= 48)).any() == whole
+
+
 def test_points_lie_on_the_surface() -> None:
     """Squares of a floor are flat on it, and none reaches over a jump."""
     flat = lift(floor(), LENS, np.eye(4), "POINTS", 4 * WIDTH * HEIGHT)
