@@ -4,6 +4,10 @@ An example is two blocks. The second is denoised after the reference and the fir
 in the run the model's own answer (Self-Forcing, arXiv 2506.08009, with one step). Noise levels are the four of the
 sampler, and the noisy input of a level is made as the sampler makes it, of the model's own answer: it never sees
 more of the truth than it will in use. Windows around holes first, whole frames at the end.
+
+Clips of real video without any condition may be among the examples, so that the free stream of distillation begins with
+a model that knows of them. There is no mean of all video that were worth a picture: of these the model reads the truth
+through the noise, and what it makes of nothing differs by its noise.
 """
 
 import json
@@ -28,6 +32,8 @@ from .samples import last_frame, sheet
 LEARNING_RATE = 2.5e-3
 WINDOW = (12, 12)  # latents: 96 x 96 pixels for most of the run
 WHOLE_FROM = 0.75  # share of the run after which whole frames are trained on
+FREE = 0.5
+"""Share of steps on clips of real video, where there are any."""
 HOLE_WEIGHT = 2.0
 FLOOR = 0.02  # of latents of unit variance; below it an error counts as done
 CHANGE_WEIGHT = 0.5
@@ -151,13 +157,32 @@ class Trainee:
             answer = self.predict(batch, part, cache, torch.randn_like(noise), 0)
         return add_noise(answer, noise, self.sigmas[level])
 
+    def noised(self, batch: Latents, part: slice, level: int) -> Tensor:
+        """The truth at a level."""
+        truth = batch["truth"][:, part]
+        return add_noise(truth, torch.randn_like(truth), self.sigmas[level])
+
+
+def of_nothing(batch: Latents) -> Latents:
+    """Clips without a condition: their truth, and zeros for all that they might be made of."""
+    truth = batch["truth"]
+    mask = truth.new_zeros(*truth.shape[:2], 4, *truth.shape[3:])
+    zeros = torch.zeros_like(truth)
+    return {"truth": truth, "mask": mask, "render": zeros, "reference": zeros}
+
 
 def train_step(
-    trainee: Trainee, batch: Latents, weight: Tensor, rng: np.random.Generator, whole: bool
+    trainee: Trainee,
+    batch: Latents,
+    weight: Tensor,
+    rng: np.random.Generator,
+    whole: bool,
+    free: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Loss of block 1, or (a quarter of the time) block 0; also what is left of the render's error in holes.
 
-    The block before is the truth, roughened, or, in the later part of the run (`whole`), the model's own.
+    The block before is the truth, roughened, or, in the later part of the run (`whole`), the model's own. free: noisy
+    input is the truth's, see above.
     """
     first, second = slice(0, 3), slice(3, 6)
     part, previous = (first, None) if rng.random() < 0.25 else (second, batch["truth"][:, first])
@@ -170,7 +195,8 @@ def train_step(
             previous = previous + 0.15 * torch.randn_like(previous)
     cache = trainee.dit.prefill(batch["reference"][:, part], previous, None)
     level = int(rng.choice(4, p=(0.4, 0.15, 0.15, 0.3)))
-    x0 = trainee.predict(batch, part, cache, trainee.noisy(batch, part, cache, level), level)
+    noisy = trainee.noised(batch, part, level) if free else trainee.noisy(batch, part, cache, level)
+    x0 = trainee.predict(batch, part, cache, noisy, level)
     return block_loss(x0, batch, part, weight)
 
 
@@ -245,7 +271,8 @@ def evaluate(trainee: Trainee, examples: list[Latents], weight: Tensor) -> tuple
 class Causal:
     """The stage: trained on `examples`, its figures those of `tests`.
 
-    start: weights that a new run begins with, which want a smaller rate.
+    free: clips of real video, for a model that makes clips of nothing, too. start: weights that a new run begins with,
+    which want a smaller rate.
     """
 
     name, every = "generator", 200
@@ -261,9 +288,10 @@ class Causal:
         config: GeneratorConfig = TINY,
         start: Path | None = None,
         fleet: Fleet | None = None,
+        free: list[Latents] | None = None,
     ) -> None:
         torch.manual_seed(seed)
-        self._examples, self._tests, self._codec = examples, tests, codec
+        self._examples, self._tests, self._codec, self._free = examples, tests, codec, free or []
         self._batch, self._rate, self._seed, self._fleet = batch, rate, seed, fleet or Fleet()
         self._dtype = default_device().dtype
         self.model = CausalDiT(config)  # the float32 masters; `working` computes
@@ -284,9 +312,12 @@ class Causal:
         size = self._examples[0]["truth"].shape[-2:]
         whole = progress >= WHOLE_FROM
         window = (size[0], size[1]) if whole else (min(WINDOW[0], size[0]), min(WINDOW[1], size[1]))
-        drawn = draw_batch(self._examples, max(1, self._batch // 4) if whole else self._batch, window, rng)
+        free = bool(self._free) and rng.random() < FREE
+        count = max(1, self._batch // 4) if whole else self._batch
+        drawn = draw_batch(self._free if free else self._examples, count, window, rng)
         batch = {name: tensor.to(self._fleet.device) for name, tensor in drawn.items()}
-        loss, left = train_step(self._trainee, batch, self._weight, rng, whole)
+        batch = of_nothing(batch) if free else batch
+        loss, left = train_step(self._trainee, batch, self._weight, rng, whole, free)
         loss.backward()
         masters.push_gradients()
         set_rate(self.optimizers, self._rate * cosine(progress))

@@ -86,18 +86,19 @@ def causal(config: Config, fleet: Fleet) -> None:
         _say(fleet, f"causal: {config.preset} is released as a causal generator, which is taken as it is.")
         return
     latents, codec = encode(config, fleet), TinyCodec.load(config.codec_file)
-    examples = latents("train"), latents("held_out")
+    examples, data = (latents("train"), latents("held_out")), config.data
+    free = latents("free") if data.movies or data.stills else None
     settings = {"seed": config.seed, "batch": asked.batch, "rate": asked.rate, "start": asked.start}
     _hold(config.student_file.parent, settings, fleet)
-    stage = Causal(*examples, codec, asked.batch, asked.rate, config.seed, TINY, asked.start, fleet)
+    stage = Causal(*examples, codec, asked.batch, asked.rate, config.seed, TINY, asked.start, fleet, free)
     train(stage, config.student_file.parent, asked.steps, fleet)
 
 
 def jdmd(config: Config, fleet: Fleet) -> None:
     """Distil the student between its teachers."""
     latents, asked = encode(config, fleet), config.jdmd
-    settings = {name: value for name, value in asdict(asked).items() if name not in ("name", "steps")}
-    _hold(config.run / asked.name, {"seed": config.seed, **settings}, fleet)
+    held = {name: value for name, value in asdict(asked).items() if name not in ("name", "steps")}
+    _hold(config.run / asked.name, {"seed": config.seed, **held}, fleet)
     begun = student(config)
     for free in (False, True)[: 2 if asked.joint > 0 else 1]:
         if not _teacher(config, free).exists():
