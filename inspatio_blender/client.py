@@ -20,7 +20,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,6 +126,10 @@ class RawPlates:
     coverage: np.ndarray
     depth: np.ndarray
     enlarged: np.ndarray
+
+    def part(self, index: int) -> RawPlates:
+        """One of them alone."""
+        return RawPlates(*(getattr(self, each.name)[index : index + 1] for each in fields(self)))
 
 
 class Client:

@@ -27,8 +27,11 @@ def test_an_animation_is_its_take_code_by_code(newest_blender, tmp_path, paintin
     frames = sorted(Path(found["take"]).glob("*.png"))
     written = sorted(Path(found["out"]).glob("*.png"))
     assert [file.name for file in written] == [file.name for file in frames] and len(frames) == 33
-    for file, frame in zip(written, frames, strict=True):
-        assert np.array_equal(read(file)["RGB"], read(frame)["RGB"]), file.name
+    third = sorted(Path(found["third"]).glob("*.png"))
+    assert [file.name for file in third] == [frame.name for frame in frames[::3]]
+    for files, shown in ((written, frames), (third, frames[::3])):
+        for file, frame in zip(files, shown, strict=True):
+            assert np.array_equal(read(file)["RGB"], read(frame)["RGB"]), file
 
 
 def test_every_format_holds_the_codes(blender, tmp_path, painting_python):

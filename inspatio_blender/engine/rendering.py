@@ -3,7 +3,8 @@
     sample      the cameras of the shot that the frame lies in, in the render's own dependency graph
     look        for a take that has the frame, is on its way to it, or can be continued
     generate    a job of the worker, as far as it is needed: up to the frame, or up to the animation's end
-    develop     the frame to the size of the render, with its passes, by the backend
+    develop     the frame to the size of the render, with its passes, by the backend; of an animation
+                the next ones, too, while Blender writes this one
 
 Blender calls this in a thread of its own in the window and in the main one in background. Neither may wait for the main
 thread's timer: events of the worker are followed here, and takes are looked at on disk.
@@ -11,10 +12,11 @@ thread's timer: events of the worker are followed here, and takes are looked at 
 
 import logging
 import math
+import os
 import queue
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +29,7 @@ from ...backend.protocol.blocks import block_start
 from ...backend.protocol.files import Shot
 from ...backend.protocol.references import reference_digest
 from .. import cameras, film, jobs, shots, takes
-from ..client import Client, ConnectionLost, RawPlates
+from ..client import BackendError, Client, ConnectionLost, RawPlates
 from ..film import Part
 from ..progress import Progress
 from ..runtime import Runtime
@@ -39,6 +41,8 @@ log = logging.getLogger(__name__)
 
 WAIT_S = 0.05
 """Between two looks at what is awaited, and at Esc."""
+TOGETHER = max(1, min(4, os.cpu_count() or 1))
+"""Frames of an animation that are developed at once, each by a thread of the backend; twice as many are kept."""
 
 
 class Stopped(Exception):
@@ -58,6 +62,27 @@ class Asked:
     references: tuple[Path, ...]
 
 
+@dataclass(frozen=True)
+class Plain:
+    """A frame to be developed, and to what: equal ones give equal plates. written: when its picture was, in ns."""
+
+    digest: str
+    index: int
+    picture: Path
+    written: int
+    size: tuple[int, int]
+    strength: float
+
+
+@dataclass(frozen=True)
+class Coming:
+    """The place of a frame in an answer that is on its way, and who has asked for it."""
+
+    answer: Future[RawPlates]
+    place: int
+    client: Client
+
+
 class Rendering:
     """What one render knows from frame to frame. For the thread that renders."""
 
@@ -68,6 +93,8 @@ class Rendering:
         self._progress: Progress | None = None
         """The take that this render has begun, while it is being made."""
         self._pool = ThreadPoolExecutor(1, "inspatio-render")
+        self._coming: dict[Plain, Coming] = {}
+        """Frames of an animation that are developed ahead."""
 
     def passes(
         self, engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph
@@ -81,7 +108,9 @@ class Rendering:
         index = asked.shot.cameras.frames.index(float(frame))
         picture = self._picture(engine, scene, asked, index, last)
         engine.update_stats("", f"Frame {frame}: developing")
-        plates = self._develop(engine, scene, asked, index, picture)
+        plates = self._develop(engine, asked, self._plain(scene, asked, index, picture))
+        if engine.is_animation:
+            self._look_ahead(scene, asked, index, last)
         return passes.make(plates, asked.shot.plate is not None, window(scene), primaries())
 
     def end(self) -> None:
@@ -92,6 +121,9 @@ class Rendering:
             while self._progress is not None and self._runtime.worker.running:
                 with suppress(UserError):
                     self._listen(WAIT_S)
+        for coming in self._coming.values():
+            coming.client.interrupt()
+        self._coming.clear()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _sample(self, engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph, part: Part) -> Asked:
@@ -187,29 +219,51 @@ class Rendering:
             if event.state != "finished":
                 raise UserError(event.message)
 
-    def _develop(
-        self, engine: bpy.types.RenderEngine, scene: bpy.types.Scene, asked: Asked, index: int, picture: Path
-    ) -> RawPlates:
-        """A frame brought to the size of the render by the backend."""
-        frame, size = picture.read_bytes(), cameras.render_frame(scene)
-        camera = asked.shot.cameras.part(slice(index, index + 1))
+    def _plain(self, scene: bpy.types.Scene, asked: Asked, index: int, picture: Path) -> Plain:
+        size = cameras.render_frame(scene)
         strength = asked.shot.plate.strength if asked.shot.plate is not None else 1.0
+        written = picture.stat().st_mtime_ns
+        return Plain(asked.digest, index, picture, written, (size.width, size.height), strength)
 
-        def develop(client: Client) -> RawPlates:
-            if not client.has_reference(asked.digest):
-                client.put_reference(asked.digest, asked.reference)
-            return client.raw_plates(asked.digest, camera, [frame], size.width, size.height, strength)
-
+    def _develop(self, engine: bpy.types.RenderEngine, asked: Asked, plain: Plain) -> RawPlates:
+        """A frame brought to the size of the render by the backend."""
+        coming = self._coming.pop(plain, None)
+        if coming is not None:
+            try:
+                return self._wait(engine, coming.answer, coming.client).part(coming.place)
+            except (BackendError, OSError, CancelledError) as error:
+                log.info("a frame was not developed ahead (%s): once more", error)
         try:
-            return self._call(engine, develop)
+            return self._call(engine, asked, plain)
         except ConnectionLost:
             log.info("the backend went away while a frame was developed: once more")
-            return self._call(engine, develop)
+            return self._call(engine, asked, plain)
 
-    def _call(self, engine: bpy.types.RenderEngine, ask: Callable[[Client], RawPlates]) -> RawPlates:
-        """What the backend answers. It is started where it does not run; Esc ends the call."""
+    def _look_ahead(self, scene: bpy.types.Scene, asked: Asked, index: int, last: int) -> None:
+        """Have the frames after this one developed, as far as they are there: Blender writes it meanwhile."""
+        shot, step, wanted = asked.shot, scene.frame_step, []
+        ahead = range(index + step, len(shot.cameras), step)[: 2 * TOGETHER]
+        for place in ahead:
+            picture = None
+            if shot.cameras.frames[place] <= last:
+                picture = asked.takes.find(shot, asked.digest, place).picture
+            if picture is None:
+                break
+            wanted.append(self._plain(scene, asked, place, picture))
+        self._coming = {plain: coming for plain, coming in self._coming.items() if plain in wanted}
+        new = [plain for plain in wanted if plain not in self._coming][:TOGETHER]
+        client = self._runtime.worker.client()
+        # A few at a time, as the last ones are taken.
+        if client is not None and new and len(self._coming) < TOGETHER:
+            answer = self._pool.submit(_develop, client, asked, new)
+            self._coming |= {plain: Coming(answer, place, client) for place, plain in enumerate(new)}
+
+    def _call(self, engine: bpy.types.RenderEngine, asked: Asked, plain: Plain) -> RawPlates:
+        """A frame at once. The backend is started where it does not run; Esc ends the call."""
         client = self._runtime.worker.client() or self._start(engine)
-        answer = self._pool.submit(ask, client)
+        return self._wait(engine, self._pool.submit(_develop, client, asked, [plain]), client)
+
+    def _wait(self, engine: bpy.types.RenderEngine, answer: Future[RawPlates], client: Client) -> RawPlates:
         while True:
             try:
                 return answer.result(WAIT_S)
@@ -244,6 +298,17 @@ def _progress(scene: bpy.types.Scene, asked: Asked, setup: jobs.Setup, job: jobs
     progress.is_render = True
     progress.begin(job)
     return progress
+
+
+def _develop(client: Client, asked: Asked, plain: Sequence[Plain]) -> RawPlates:
+    """Frames of one shot, size and strength, brought to that size. In a thread of its own."""
+    if not client.has_reference(asked.digest):
+        client.put_reference(asked.digest, asked.reference)
+    indices, first = [each.index for each in plain], plain[0]
+    step = indices[1] - indices[0] if len(indices) > 1 else 1
+    chosen = asked.shot.cameras.part(slice(indices[0], indices[-1] + 1, step))
+    frames = [each.picture.read_bytes() for each in plain]
+    return client.raw_plates(asked.digest, chosen, frames, *first.size, first.strength)
 
 
 def _check(engine: bpy.types.RenderEngine) -> None:

@@ -93,6 +93,19 @@ def main(test):
         os._exit(code)
 
 
+@contextmanager
+def changed(module, **values):
+    """Names of a module that are something else for a while."""
+    before = {name: getattr(module, name) for name in values}
+    try:
+        for name, value in values.items():
+            setattr(module, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(module, name, value)
+
+
 def simple_scene(width=256, height=144, frames=21):
     """A scene of a few boxes on a floor with a camera that moves: small, and quick to render."""
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)

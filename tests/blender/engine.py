@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import bpy
-from door import main, part, raises, simple_scene
+from door import changed, main, part, raises, simple_scene
 
 FRAMES = 33
 """Three blocks: 9, 12 and 12 frames."""
@@ -90,9 +90,26 @@ def animation(folder):
     ]
     assert (Path(folder) / "inspatio/Scene/take_001/shot.mp4").is_file()
     # An edit of the last keys leaves what comes before them: only the blocks after it are another take's.
-    bpy.ops.render.render(animation=True)
-    assert blocks(folder) == [3]
-    return {"take": str(Path(folder) / "inspatio/Scene/take_001"), "out": os.path.join(folder, "out")}
+    client, asked = part("inspatio_blender.client").Client, []
+    plain = client.raw_plates
+
+    def counted(self, digest, cameras, *rest):
+        asked.append(list(cameras.frames))
+        return plain(self, digest, cameras, *rest)
+
+    with changed(client, raw_plates=counted):
+        bpy.ops.render.render(animation=True)
+        assert blocks(folder) == [3]
+        # The first frame alone; the others ahead, some at a time, and none twice.
+        assert sorted(frame for call in asked for frame in call) == list(range(1, FRAMES + 1)), asked
+        assert len(asked[0]) == 1 and (len(asked) < FRAMES or os.cpu_count() == 1), asked
+        asked.clear()
+        # Every third frame.
+        scene.frame_step, scene.render.filepath = 3, os.path.join(folder, "third", "")
+        bpy.ops.render.render(animation=True)
+        assert sorted(frame for call in asked for frame in call) == list(range(1, FRAMES + 1, 3)), asked
+    out = {name: os.path.join(folder, name) for name in ("out", "third")}
+    return {"take": str(Path(folder) / "inspatio/Scene/take_001"), **out}
 
 
 @case

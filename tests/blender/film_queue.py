@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import bpy
-from door import enable, main, part, raises
+from door import changed, enable, main, part, raises
 from faults import frames_of, pump
 from film import film_scene
 
@@ -202,19 +202,6 @@ def unbroken(folder, name):
 
 def takes_of(folder, name):
     return sorted((Path(folder) / "inspatio" / name).glob("take_*"))
-
-
-@contextmanager
-def changed(module, **values):
-    """Names of a module that are something else for a while."""
-    before = {name: getattr(module, name) for name in values}
-    try:
-        for name, value in values.items():
-            setattr(module, name, value)
-        yield
-    finally:
-        for name, value in before.items():
-            setattr(module, name, value)
 
 
 @contextmanager
