@@ -257,6 +257,12 @@ def test_all_stages_follow_one_another_by_the_command(small: Path) -> None:
     assert (
         done.returncode == 1 and "was begun with joint = " in done.stderr and "Traceback" not in done.stderr
     )
+    done = ended(
+        command(
+            "train", small / "config.toml", "jdmd", "--set", "jdmd.name=early", "--set", "teacher.steps=9"
+        )
+    )
+    assert done.returncode == 1 and "is at step 2 of 9" in done.stderr
     shutil.copy(WEIGHTS / "tiny" / "codec.safetensors", small / "other.safetensors")
     other = f"autoencoder.weights={small / 'other.safetensors'}"
     done = ended(command("train", small / "config.toml", "teacher", "--set", other))

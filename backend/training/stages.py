@@ -97,12 +97,11 @@ def causal(config: Config, fleet: Fleet) -> None:
 def jdmd(config: Config, fleet: Fleet) -> None:
     """Distil the student between its teachers."""
     latents, asked = encode(config, fleet), config.jdmd
-    held = {name: value for name, value in asdict(asked).items() if name not in ("name", "steps")}
-    _hold(config.run / asked.name, {"seed": config.seed, **held}, fleet)
     begun = student(config)
     for free in (False, True)[: 2 if asked.joint > 0 else 1]:
-        if not _teacher(config, free).exists():
-            raise ConfigError(f"{_teacher(config, free)} is missing: the stage teacher makes it.")
+        _check_teacher(config, free)
+    held = {name: value for name, value in asdict(asked).items() if name not in ("name", "steps")}
+    _hold(config.run / asked.name, {"seed": config.seed, **held}, fleet)
     streams = [
         stream("rerender", _teacher(config, False), latents("train"), asked.batch, 1.0, asked.guidance, fleet)
     ]
@@ -203,6 +202,18 @@ def _tell(names: Iterable[str], out: Path) -> None:
 
 def _teacher(config: Config, free: bool) -> Path:
     return config.run / ("teacher_free" if free else "teacher") / "teacher.safetensors"
+
+
+def _check_teacher(config: Config, free: bool) -> None:
+    """Raises ConfigError where a teacher is missing, or not at its end yet."""
+    path, steps = _teacher(config, free), config.teacher.free_steps if free else config.teacher.steps
+    if not path.exists():
+        raise ConfigError(f"{path} is missing: the stage teacher makes it.")
+    kept = path.with_suffix(".pt")
+    if kept.exists():
+        step = torch.load(kept, map_location="cpu", mmap=True, weights_only=True)["step"]
+        if step < steps:
+            raise ConfigError(f"{path} is at step {step} of {steps}: the stage teacher goes on with it.")
 
 
 def _hold(run: Path, settings: dict[str, Any], fleet: Fleet) -> None:

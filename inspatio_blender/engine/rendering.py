@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 WAIT_S = 0.05
 """Between two looks at what is awaited, and at Esc."""
 TOGETHER = max(1, min(4, os.cpu_count() or 1))
-"""Frames of an animation that are developed at once, each by a thread of the backend; twice as many are kept."""
+"""Frames of an animation that are developed at once, each by a thread of the backend; nearly twice as many are kept."""
 
 
 class Stopped(Exception):
@@ -228,7 +228,9 @@ class Rendering:
     def _develop(self, engine: bpy.types.RenderEngine, asked: Asked, plain: Plain) -> RawPlates:
         """A frame brought to the size of the render by the backend."""
         coming = self._coming.pop(plain, None)
-        if coming is not None:
+        if coming is None:
+            self._coming.clear()  # What was looked for ahead is not what comes.
+        else:
             try:
                 return self._wait(engine, coming.answer, coming.client).part(coming.place)
             except (BackendError, OSError, CancelledError) as error:
@@ -240,21 +242,20 @@ class Rendering:
             return self._call(engine, asked, plain)
 
     def _look_ahead(self, scene: bpy.types.Scene, asked: Asked, index: int, last: int) -> None:
-        """Have the frames after this one developed, as far as they are there: Blender writes it meanwhile."""
-        shot, step, wanted = asked.shot, scene.frame_step, []
-        ahead = range(index + step, len(shot.cameras), step)[: 2 * TOGETHER]
-        for place in ahead:
+        """Have some of the frames after this one developed, as far as they are there: Blender writes it meanwhile."""
+        client = self._runtime.worker.client()
+        if client is None or len(self._coming) >= TOGETHER:
+            return
+        frames, step, new = asked.shot.cameras.frames, scene.frame_step, []
+        begin = max((plain.index for plain in self._coming), default=index) + step
+        for place in range(begin, len(frames), step)[:TOGETHER]:
             picture = None
-            if shot.cameras.frames[place] <= last:
-                picture = asked.takes.find(shot, asked.digest, place).picture
+            if frames[place] <= last:
+                picture = asked.takes.find(asked.shot, asked.digest, place).picture
             if picture is None:
                 break
-            wanted.append(self._plain(scene, asked, place, picture))
-        self._coming = {plain: coming for plain, coming in self._coming.items() if plain in wanted}
-        new = [plain for plain in wanted if plain not in self._coming][:TOGETHER]
-        client = self._runtime.worker.client()
-        # A few at a time, as the last ones are taken.
-        if client is not None and new and len(self._coming) < TOGETHER:
+            new.append(self._plain(scene, asked, place, picture))
+        if new:
             answer = self._pool.submit(_develop, client, asked, new)
             self._coming |= {plain: Coming(answer, place, client) for place, plain in enumerate(new)}
 
