@@ -78,7 +78,11 @@ def run_job(bundle: Path, shots: list[str], scratch: Path) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "demo-film")
-    out = parser.parse_args().out.resolve()
+    parser.add_argument(
+        "--short", action="store_true", help="two shots of some boxes, in place of the film of six"
+    )
+    parsed = parser.parse_args()
+    out, short = parsed.out.resolve(), ["short"] if parsed.short else []
     shutil.rmtree(out, ignore_errors=True)
     (out / "prepared").mkdir(parents=True)
     began, seconds, frames = time.monotonic(), {}, {}
@@ -88,7 +92,7 @@ def main() -> int:
         resources.mkdir()
         say("building the extension")
         extension = build_extension(scratch / "inspatio_blender.zip")
-        blender(MODULE, "prepare", out / "prepared", extension, resources=resources)
+        blender(MODULE, "prepare", out / "prepared", extension, *short, resources=resources)
         shots = sorted(path.parent.name for path in (out / "prepared").glob("inspatio/*/reference"))
         for road in ROADS:
             say(f"by the road of the {road}")

@@ -45,6 +45,27 @@ def build() -> None:
     scene.camera = bpy.data.objects[f"{next(iter(SHOTS))} Camera"]
 
 
+def build_short() -> None:
+    """Two shots of some boxes, five frames each, for a test of the roads."""
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    scene = bpy.context.scene
+    scene.render.engine, scene.cycles.samples, scene.cycles.use_denoising = "CYCLES", 2, False
+    scene.render.resolution_x, scene.render.resolution_y = 256, 144
+    scene.frame_start, scene.frame_end = 1, 10
+    for x, y, size in ((0, 0, 1), (1.5, 1, 1.5), (-1.5, 2, 2)):
+        bpy.ops.mesh.primitive_cube_add(size=size, location=(x, y, size / 2))
+    bpy.ops.mesh.primitive_plane_add(size=30)
+    bpy.ops.object.light_add(type="SUN", rotation=(0.5, 0.3, 0))
+    for number, first in enumerate((1, 6)):
+        bpy.ops.object.camera_add(rotation=(1.4, 0, 0))
+        camera = bpy.context.view_layer.objects.active
+        for frame, x in ((first, number), (first + 4, number + 0.3)):
+            camera.location = (x, -6, 2)
+            camera.keyframe_insert("location", frame=frame)
+        scene.timeline_markers.new(f"Shot {number + 1}", frame=first).camera = camera
+        scene.camera = scene.camera or camera
+
+
 def main() -> None:
     target = Path(sys.argv[1]).resolve()
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,6 @@
-"""The film of six shots in Blender, by one of four roads: `python -m tests.scenes.film_shot ROAD FOLDER [ZIP]`.
+"""The film of six shots, or a short one of two, in Blender, by one of four roads:
+
+    python -m tests.scenes.film_shot ROAD FOLDER [ZIP] [short]
 
     prepare   build it, install the extension from ZIP, capture a reference for every shot, save FOLDER/film.blend
     queue     add all shots to the queue, run it, lay the film out in the sequencer
@@ -24,7 +26,7 @@ HANDLES = 4
 
 def prepare(folder: Path) -> None:
     say("building the scene")
-    film_set.build()
+    film_set.build_short() if "short" in sys.argv else film_set.build()
     bpy.context.preferences.filepaths.save_version = 0
     bpy.ops.wm.save_as_mainfile(filepath=str(folder / "film.blend"), compress=True)
     install(Path(sys.argv[3]).resolve())
