@@ -19,6 +19,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from .process import OWN_SESSION, CappedLog, child_environment
@@ -29,6 +30,8 @@ LOOK_S = 0.1
 """How often a running command is looked at: so fast a cancel is heard."""
 GRACE_S = 1.0
 """Seconds that a command has to end by itself."""
+NICE = 10
+"""How far a command stands back behind Blender, whose window is drawn by the same cores: POSIX's nice value."""
 
 
 class Failed(Exception):
@@ -110,7 +113,10 @@ class Task:
         """
         self.check()
         self.note("$ " + " ".join(command))
-        options = dict(OWN_SESSION) if os.name == "nt" else {**OWN_SESSION, "pass_fds": tuple(keep_open)}
+        options = {**OWN_SESSION, "pass_fds": tuple(keep_open)}
+        if os.name == "nt":
+            flags = OWN_SESSION["creationflags"] | subprocess.BELOW_NORMAL_PRIORITY_CLASS  # type: ignore[attr-defined,unused-ignore]
+            options = {"creationflags": flags}
         try:
             child = subprocess.Popen(
                 command,
@@ -123,6 +129,7 @@ class Task:
             )
         except OSError as error:
             raise Failed(f"{command[0]} cannot be run: {error.strerror or error}") from error
+        _stand_back(child.pid)
         lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         reader = threading.Thread(target=_read, args=(child, lines), name="inspatio-task-pipe", daemon=True)
         reader.start()
@@ -179,6 +186,17 @@ class Task:
         self.message, self.factor = message, None
         self.state = state
         self.changes += 1
+
+
+def _stand_back(pid: int) -> None:
+    """Have a child that has just begun, and what it starts, give way to Blender. On Windows it began so."""
+    if os.name == "nt":
+        return
+    with suppress(OSError):  # It has ended already.
+        os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, 0) + NICE)
+    # Linux weighs sessions against one another first, where it groups by them, and values within one after that.
+    with suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(str(NICE), encoding="ascii")
 
 
 def end_tree(child: subprocess.Popen[bytes]) -> None:

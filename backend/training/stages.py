@@ -54,9 +54,11 @@ def autoencoder(config: Config, fleet: Fleet) -> None:
 def teacher(config: Config, fleet: Fleet) -> None:
     """Train the teacher of re-rendering, then that of real video."""
     latents, asked = encode(config, fleet), config.teacher
-    start = (
-        load_dit(asked.start) if asked.start else None if config.preset == TINY_PRESET else student(config)
-    )
+    start = None
+    if asked.start is not None:
+        start = load_dit(asked.start)
+    elif config.preset != TINY_PRESET:
+        start = student(config)
     shape = TINY if start is None else start.config
     settings = {"seed": config.seed, "batch": asked.batch, "rate": asked.rate, "start": asked.start}
     for free, steps in ((False, asked.steps), (True, asked.free_steps)):

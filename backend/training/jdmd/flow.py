@@ -69,10 +69,8 @@ class Flow:
     @torch.no_grad()
     def expected(self, condition: Condition, generator: torch.Generator) -> Tensor:
         """Clean latents of a condition as the network expects them that sees nothing but noise."""
-        noise, level = (
-            noise_like(condition.render, generator),
-            condition.render.new_ones(len(condition.render)),
-        )
+        noise = noise_like(condition.render, generator)
+        level = condition.render.new_ones(len(noise))
         return condition.render + self.answer(noise, level, condition)
 
     def count(
