@@ -25,6 +25,7 @@ from ..codec.tiny import TinyCodec
 from ..device import default_device
 from ..model import CausalDiT, GeneratorConfig, Schedule, add_noise, predict_x0
 from .fleet import Fleet
+from .jdmd.condition import Condition
 from .muon import Muon
 from .runs import Average, Masters, cosine, follow_gradients, set_rate
 from .samples import last_frame, sheet
@@ -165,10 +166,9 @@ class Trainee:
 
 def of_nothing(batch: Latents) -> Latents:
     """Clips without a condition: their truth, and zeros for all that they might be made of."""
-    truth = batch["truth"]
-    mask = truth.new_zeros(*truth.shape[:2], 4, *truth.shape[3:])
-    zeros = torch.zeros_like(truth)
-    return {"truth": truth, "mask": mask, "render": zeros, "reference": zeros}
+    nothing = Condition.nothing(batch["truth"])
+    told = {"mask": nothing.mask, "render": nothing.render, "reference": nothing.reference}
+    return {"truth": batch["truth"], **told}
 
 
 def train_step(
