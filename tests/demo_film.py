@@ -124,8 +124,9 @@ def main() -> int:
     (out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(summary, indent=1))
     same = set(summary["equal"].values()) == {len(wanted)} and summary["handles_equal"]
-    same = same and len(rendered) == summary["rendered_as_in_takes"] == len(wanted)
-    return 0 if same and wanted else 1
+    # The render's takes have the handles before their shots, too; what it writes are the film's frames alone.
+    same = same and 0 < len(rendered) == summary["rendered_as_in_takes"]
+    return 0 if same else 1
 
 
 if __name__ == "__main__":
