@@ -16,7 +16,7 @@ from stage import lens, pose, see, write_picture, write_video
 from backend import cli
 from backend.protocol import sources
 from backend.protocol.cameras import Cameras
-from backend.protocol.files import Shot, read_reference
+from backend.protocol.files import Shot, View, read_reference
 from backend.recover import Asked, RecoverError, from_pictures, networks, read_views, recover
 from backend.recover.depths import DepthForm
 from backend.recover.networks import DepthNetwork, depth_of_relative
@@ -197,9 +197,11 @@ def test_the_first_views_scale_is_that_of_all_footage(tmp_path: Path) -> None:
 TURNS = [pose(x=0.05 * n, z=0.02 * n, yaw=0.5 * n) for n in range(12)]
 
 
-def video_of(folder: Path, poses: list[np.ndarray], size: tuple[int, int] = (320, 200)) -> tuple[Path, Path]:
-    """A video of the stage and a folder with the depth of its frames."""
-    seen = [see(lens(*size), at, *size) for at in poses]
+def video_of(
+    folder: Path, poses: list[np.ndarray], size: tuple[int, int] = (320, 200), focal: float = 0.9
+) -> tuple[Path, Path]:
+    """A video of the stage and a folder with the depth of its frames; focal in widths of the picture."""
+    seen = [see(lens(*size, focal), at, *size) for at in poses]
     maps = folder / "maps"
     maps.mkdir()
     for index, (_, depth) in enumerate(seen):
@@ -219,6 +221,58 @@ def test_the_camera_of_a_video_is_found(tmp_path: Path) -> None:
         assert np.linalg.norm(np.linalg.inv(found)[:3, 3] - np.linalg.inv(at)[:3, 3]) < 0.02
         angle = np.degrees(np.arccos(np.clip((np.trace(found[:3, :3] @ at[:3, :3].T) - 1) / 2, -1, 1)))
         assert angle < 0.2
+
+
+PANS = [pose(x=0.1 * n, yaw=0.8 * n) for n in range(12)]
+
+
+@pytest.mark.parametrize("focal", [0.6, 0.9, 1.2])
+@pytest.mark.parametrize(("encoding", "within"), [("planar", 0.02), ("ray", 0.1)])
+def test_the_lens_of_a_video_is_found_from_its_pictures(
+    tmp_path: Path, focal: float, encoding: str, within: float
+) -> None:
+    """Distances along rays bend with the lens that they are read with, and tell less of it."""
+    size = 320, 200
+    k = lens(*size, focal)
+    video, maps = video_of(tmp_path, PANS, size, focal)
+    if encoding == "ray":
+        columns, rows = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
+        rays = np.linalg.norm(
+            np.stack([columns, rows, np.ones(size[::-1])], -1) @ np.linalg.inv(k).T, axis=-1
+        )
+        for path in maps.iterdir():
+            np.save(path, np.load(path) * rays)
+    request = from_pictures([video], Asked((maps,), form=DepthForm(encoding)))
+    reference = recover(request, tmp_path / "out")
+    assert "as the pictures agree" in reference.source["lens"]
+    for view in reference.views:
+        assert view.intrinsics[0] == pytest.approx(k[0, 0], rel=within)
+    if encoding == "planar":
+        assert _eye(reference.views[-1]) == pytest.approx(np.linalg.inv(PANS[-1])[:3, 3], abs=0.05)
+
+
+@pytest.mark.parametrize(
+    "poses", [[pose(x=0.1 * n) for n in range(8)], [pose(z=0.1 * n) for n in range(8)]], ids=["slide", "push"]
+)
+def test_a_camera_that_does_not_turn_leaves_its_lens_a_guess(tmp_path: Path, poses: list[np.ndarray]) -> None:
+    """Any lens explains what it sees equally well: 50 mm, and it is said."""
+    video, maps = video_of(tmp_path, poses)
+    reference = recover(from_pictures([video], Asked((maps,))), tmp_path / "out")
+    assert "a guess" in reference.source["lens"]
+
+
+def test_a_lens_that_is_stated_is_not_looked_for(tmp_path: Path) -> None:
+    video, maps = video_of(tmp_path, PANS[:4])
+    lines: list[str] = []
+    asked = Asked((maps,), field_of_view=FIELD_OF_VIEW + 5)
+    reference = recover(
+        from_pictures([video], asked), tmp_path / "out", lambda line, share: lines.append(line)
+    )
+    assert "as stated" in reference.source["lens"] and "Looking for the lens" not in lines
+
+
+def _eye(view: View) -> np.ndarray:
+    return np.linalg.inv(np.array(view.world_to_camera).reshape(4, 4))[:3, 3]
 
 
 def test_a_video_without_a_camera_ends_in_frames(tmp_path: Path) -> None:
@@ -473,6 +527,22 @@ def test_broken_weights_are_told(weights: Path) -> None:
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(RecoverError, match="inspatio download depth"):
         DepthNetwork("depth")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "words"),
+    [("depth", "relative", "a guess"), ("depth-indoor", "metric", "as the pictures agree")],
+)
+def test_a_lens_is_not_looked_for_by_relative_depth(
+    tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: str, words: str
+) -> None:
+    """Its contrast is unknown, so a wrong lens may explain the pictures just as well. A metric one's may tell."""
+    small_network(weights, name, kind)
+    video, maps = video_of(tmp_path, PANS)
+    true_depth = np.load(maps / "depth_0001.npy")
+    monkeypatch.setattr(DepthNetwork, "depth", lambda self, pixels: true_depth)
+    request = from_pictures([video], Asked(network=name, every=6))
+    assert words in recover(request, tmp_path / "out").source["lens"]
 
 
 def test_a_network_measures_a_video_in_one_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

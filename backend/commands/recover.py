@@ -53,7 +53,10 @@ def add(commands: Commands) -> None:
     camera = recover.add_argument_group("cameras of pictures without a views file")
     lens = camera.add_mutually_exclusive_group()
     lens.add_argument(
-        "--fov", type=float, metavar="DEGREES", help="field of view across (default: EXIF, or 50 mm)"
+        "--fov",
+        type=float,
+        metavar="DEGREES",
+        help="field of view across (default: EXIF, what the pictures tell, or 50 mm)",
     )
     lens.add_argument("--focal", type=float, metavar="MM", help="focal length on 35 mm film")
     camera.add_argument(

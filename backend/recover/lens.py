@@ -16,10 +16,11 @@ DEFAULT_FOCAL = 50.0
 
 @dataclass(frozen=True)
 class Lens:
-    """focal: millimetres on 35 mm film. words: how it is known, for a person."""
+    """focal: millimetres on 35 mm film. words: how it is known, for a person. is_guess: nothing says it."""
 
     focal: float
     words: str
+    is_guess: bool = False
 
     def intrinsics(self, width: int, height: int) -> np.ndarray:
         """The 3x3 intrinsics of a picture of that size, its principal point in the middle."""
@@ -51,4 +52,10 @@ def find_lens(
     return Lens(
         DEFAULT_FOCAL,
         f"{DEFAULT_FOCAL:g} mm on 35 mm film, a guess: nothing says it, so state --focal or --fov",
+        is_guess=True,
     )
+
+
+def found_lens(focal: float) -> Lens:
+    """The lens that pictures tell themselves (focal.py)."""
+    return Lens(focal, f"about {focal:.3g} mm on 35 mm film, as the pictures agree best")

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +23,16 @@ from ..protocol.files import REFERENCE_FILE, Reference, View
 from .align import align_scale
 from .depths import check_shape, planar_depth, read_values
 from .error import RecoverError
+from .focal import find_focal
+from .lens import Lens, found_lens
 from .networks import DepthNetwork
 from .pictures import Picture, Pictures
 from .placing import Placement, rectangle_of
 from .request import Request, ViewRequest
 from .tracking import Tracker, still_factor
 
+COMPARED, SEARCHED = 6, 240
+"""So many pictures of the first views are compared with the first one, where the lens has to be found."""
 Show = Callable[[str, float | None], None]
 """Is given a line for the user, and the share that is done where that is known."""
 
@@ -67,16 +73,21 @@ class _Recovery:
 
     def run(self) -> Reference:
         request = self._request
-        for note in request.notes:
-            self._show(note, None)
         source = dict(request.source)
         if any(view.depth is None for view in request.views):
             self._show("Loading the depth network", None)
             self._network = DepthNetwork(request.network)
             self._show(f"Depth: {self._network.words}", None)
             source["depth"] = self._network.words
+        asked = request.views
+        if request.lens is not None:
+            lens = self._lens(request.lens)
+            self._show(f"Lens: {lens.words}", None)
+            source["lens"] = lens.words
+            intrinsics = tuple(lens.intrinsics(request.width, request.height).ravel().tolist())
+            asked = tuple(replace(view, intrinsics=intrinsics) for view in asked)
         views = []
-        for index, view in enumerate(request.views):
+        for index, view in enumerate(asked):
             self._show(
                 f"{view.picture.name}: view {index + 1} of {len(request.views)}", index / len(request.views)
             )
@@ -85,14 +96,47 @@ class _Recovery:
         self._show(f"Recovered {count}, {request.width} x {request.height}", 1.0)
         return Reference(request.kind, request.width, request.height, tuple(views), source)
 
-    def _view(self, asked: ViewRequest, name: str) -> View:
+    def _lens(self, stated: Lens) -> Lens:
+        """The lens of all views: what is stated, or what the pictures tell where that is a guess."""
+        views = self._request.views
+        if not (stated.is_guess and self._request.solve):
+            return stated
+        if self._network is not None and not self._network.is_metric:
+            return stated  # Depth of unknown contrast suits a wrong lens as well.
+        self._show("Looking for the lens", None)
+        last = min(len(views), SEARCHED) - 1
+        numbers = sorted({0, *(round(last * share / COMPARED) for share in range(1, COMPARED + 1))})
+        placed = [self._placed(views[number]) for number in numbers]
+        pictures = [placement.colour(picture.pixels) for picture, placement in placed]
+        picture, placement = placed[0]
+        size = self._request.width, self._request.height
+
+        def intrinsics(focal: float) -> np.ndarray:
+            return Lens(focal, "").intrinsics(*size)
+
+        @cache
+        def depth(focal: float) -> np.ndarray:
+            return self._depth(views[0], picture, placement, intrinsics(focal))
+
+        # Only distances along rays become another depth under another lens.
+        hangs_on_lens = views[0].depth is not None and views[0].form.encoding == "ray"
+        focal = find_focal(
+            pictures, lambda tried: depth(tried if hangs_on_lens else stated.focal), intrinsics
+        )
+        return stated if focal is None else found_lens(focal)
+
+    def _placed(self, asked: ViewRequest) -> tuple[Picture, Placement]:
+        """The picture of a view, and where it lies in there."""
         request = self._request
         picture = self._pictures.read(asked.picture, asked.picture_frame)
         shape = picture.size[0] / picture.size[1] * asked.pixel_aspect
         rectangle = rectangle_of(asked.fit, shape, request.aspect)
-        placement = Placement(*picture.size, request.width, request.height, rectangle)
         if request.upright:
             check_shape("The view", (request.width, request.height), picture.name, picture.size)
+        return picture, Placement(*picture.size, request.width, request.height, rectangle)
+
+    def _view(self, asked: ViewRequest, name: str) -> View:
+        picture, placement = self._placed(asked)
         k = np.array(asked.intrinsics).reshape(3, 3)
         colour = placement.colour(picture.pixels)
         depth = self._depth(asked, picture, placement, k)

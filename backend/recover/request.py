@@ -36,7 +36,7 @@ from ..protocol.files import KINDS, MAX_STILLS, MAX_VIEWS
 from ..world import MAX_WORLD_PIXELS
 from .depths import ENCODINGS, ENDINGS, PLANAR, DepthForm
 from .error import RecoverError
-from .lens import find_lens
+from .lens import Lens, find_lens
 from .pictures import STILLS, Pictures, is_video, video_info
 from .placing import FITS
 
@@ -76,7 +76,8 @@ class Request:
     aspect: width by height of the views as they are displayed.
     network: name of the depth network of the views without a depth map. solve: the poses are not known yet, but the
     first, and found by following that camera. still_camera: all poses are one. upright: pictures are turned as their
-    EXIF says. source: what the reference says of where it comes from. notes: lines for the user.
+    EXIF says. lens: of all views, where no camera of Blender's says it; a guess may be found from the pictures.
+    source: what the reference says of where it comes from.
     """
 
     kind: str
@@ -89,7 +90,7 @@ class Request:
     still_camera: bool = False
     upright: bool = False
     source: Mapping[str, Any] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    lens: Lens | None = None
 
     def check(self) -> Request:
         """This request; raises RecoverError where it asks for more than a reference may hold, or lacks depth."""
@@ -215,8 +216,8 @@ def from_pictures(paths: Sequence[Path], asked: Asked) -> Request:
         solve=len(views) > 1 and not static,
         still_camera=static,
         upright=True,
-        source={"pictures": [path.name for path in paths], "lens": lens.words},
-        notes=(f"Lens: {lens.words}",),
+        source={"pictures": [path.name for path in paths]},
+        lens=lens,
     ).check()
 
 

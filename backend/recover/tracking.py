@@ -31,6 +31,62 @@ SHARE = 0.3
 """Of the matches, so many have to be of one rigid world."""
 
 
+class Features:
+    """What is found again in another picture: SIFT, matched where the next best is clearly worse."""
+
+    def __init__(self) -> None:
+        self._sift = cv2.SIFT.create(nfeatures=FEATURES)
+        self._matcher = cv2.BFMatcher(cv2.NORM_L2)
+
+    def of(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Places (n, 2) and descriptors (n, 128) in a picture (H, W, 3) uint8."""
+        grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+        found, descriptors = self._sift.detectAndCompute(grey, np.full(grey.shape, 255, np.uint8))
+        if descriptors is None:
+            return np.zeros((0, 2)), np.zeros((0, 128), np.float32)
+        return np.array([feature.pt for feature in found], np.float64).reshape(-1, 2), descriptors
+
+    def pairs(self, one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Indices of descriptors that belong together."""
+        if len(one) == 0 or len(other) < 2:
+            return np.zeros(0, int), np.zeros(0, int)
+        near = [pair for pair in self._matcher.knnMatch(one, other, k=2) if len(pair) == 2]
+        good = [a for a, b in near if a.distance < BETTER * b.distance]
+        return np.array([a.queryIdx for a in good], int), np.array([a.trainIdx for a in good], int)
+
+    def match(
+        self, one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The places in both pictures (n, 2) of what is in both."""
+        first, second = self.pairs(one[1], other[1])
+        return one[0][first], other[0][second]
+
+
+def pose_of(
+    points: np.ndarray, places: np.ndarray, intrinsics: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """The camera that sees `points` (n, 3) at `places` (n, 2): rotation vector, translation, and which points count.
+
+    None where too few agree.
+    """
+    cv2.setRNGSeed(0)
+    done, turn, shift, inliers = cv2.solvePnPRansac(
+        points,
+        places,
+        intrinsics,
+        UNDISTORTED,
+        iterationsCount=500,
+        reprojectionError=MISS,
+        confidence=0.9999,
+        flags=cv2.SOLVEPNP_EPNP,
+    )
+    if not done or inliers is None or len(inliers) < FEWEST:
+        return None
+    kept = inliers[:, 0]
+    turn, shift = cv2.solvePnPRefineLM(points[kept], places[kept], intrinsics, UNDISTORTED, turn, shift)
+    return turn, shift, kept
+
+
 @dataclass(frozen=True)
 class _Frame:
     """What a later frame is matched with: features that have a place in the world (n, 3)."""
@@ -44,8 +100,7 @@ class Tracker:
 
     def __init__(self, intrinsics: np.ndarray) -> None:
         self._intrinsics = np.asarray(intrinsics, np.float64)
-        self._features = cv2.SIFT.create(nfeatures=FEATURES)
-        self._matcher = cv2.BFMatcher(cv2.NORM_L2)
+        self._features = Features()
         self._key: _Frame | None = None
         self._last: _Frame | None = None
 
@@ -57,9 +112,7 @@ class Tracker:
         rescale: whether the depth's scale may change from frame to frame; else the factor is 1. Raises RecoverError
         where the picture shares too little with those before.
         """
-        grey, everywhere = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.full(depth.shape, 255, np.uint8)
-        found, descriptors = self._features.detectAndCompute(grey, everywhere)
-        places = np.array([feature.pt for feature in found], np.float64).reshape(-1, 2)
+        places, descriptors = self._features.of(pixels)
         pose, factor, matched = np.eye(4), 1.0, len(places)
         if self._key is not None:
             solved = self._solve(self._key, places, descriptors)
@@ -88,45 +141,25 @@ class Tracker:
         return pose, factor
 
     def _solve(
-        self, key: _Frame, places: np.ndarray, descriptors: np.ndarray | None
+        self, key: _Frame, places: np.ndarray, descriptors: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """Pose, which features count and their points in the world; None where no pose explains enough matches."""
-        if descriptors is None or len(descriptors) < 2:
+        known, seen = self._features.pairs(key.descriptors, descriptors)
+        if len(seen) < FEWEST:
             return None
-        pairs = self._matcher.knnMatch(key.descriptors, descriptors, k=2)
-        good = [a for a, b in (pair for pair in pairs if len(pair) == 2) if a.distance < BETTER * b.distance]
-        if len(good) < FEWEST:
+        solved = pose_of(key.points[known], places[seen], self._intrinsics)
+        if solved is None or len(solved[2]) < SHARE * len(seen):
             return None
-        points = key.points[[match.queryIdx for match in good]]
-        seen = np.array([match.trainIdx for match in good])
-        cv2.setRNGSeed(0)
-        done, turn, shift, inliers = cv2.solvePnPRansac(
-            points,
-            places[seen],
-            self._intrinsics,
-            UNDISTORTED,
-            iterationsCount=500,
-            reprojectionError=MISS,
-            confidence=0.9999,
-            flags=cv2.SOLVEPNP_EPNP,
-        )
-        if not done or inliers is None or len(inliers) < max(FEWEST, SHARE * len(good)):
-            return None
-        kept = inliers[:, 0]
-        turn, shift = cv2.solvePnPRefineLM(
-            points[kept], places[seen[kept]], self._intrinsics, UNDISTORTED, turn, shift
-        )
+        turn, shift, kept = solved
         pose = np.eye(4)
         pose[:3, :3], pose[:3, 3] = cv2.Rodrigues(turn)[0], shift[:, 0]
-        return pose, seen[kept], points[kept]
+        return pose, seen[kept], key.points[known[kept]]
 
     def _lifted(
-        self, places: np.ndarray, descriptors: np.ndarray | None, depth: np.ndarray, pose: np.ndarray
+        self, places: np.ndarray, descriptors: np.ndarray, depth: np.ndarray, pose: np.ndarray
     ) -> _Frame:
         """The features that have depth, in the world."""
-        if descriptors is None:
-            return _Frame(np.zeros((0, 128), np.float32), np.zeros((0, 3)))
-        z = _depth_at(depth, places)
+        z = depth_at(depth, places)
         known = np.isfinite(z) & (z > 0)
         rays = np.c_[places[known], np.ones(known.sum())] @ np.linalg.inv(self._intrinsics).T
         return _Frame(descriptors[known], (rays * z[known, None] - pose[:3, 3]) @ pose[:3, :3])
@@ -138,7 +171,7 @@ def still_factor(first: np.ndarray, depth: np.ndarray) -> float:
     return float(np.median(first[known] / depth[known])) if known.any() else 1.0
 
 
-def _depth_at(depth: np.ndarray, places: np.ndarray) -> np.ndarray:
+def depth_at(depth: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Depth (n,) at the nearest pixels of places (n, 2)."""
     height, width = depth.shape
     columns = np.clip(np.rint(places[:, 0]).astype(int), 0, width - 1)
@@ -148,6 +181,6 @@ def _depth_at(depth: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 def _depth_factor(depth: np.ndarray, places: np.ndarray, z: np.ndarray) -> float:
     """The factor that brings a depth map to the depths z (n,) that are known at places (n, 2), by the median."""
-    measured = _depth_at(depth, places)
+    measured = depth_at(depth, places)
     known = (measured > 0) & np.isfinite(measured) & (z > 0)
     return float(np.median(z[known] / measured[known])) if known.any() else 1.0

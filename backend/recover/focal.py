@@ -1,0 +1,85 @@
+"""The focal length of a video, or of several stills, from how its pictures agree.
+
+    features of the first picture, lifted by its depth  ->  seen in others  ->  poses (PnP) under many focal lengths
+    ->  the one under which they are seen nearest to their places
+
+Only a camera that turns tells its lens: a pan of a degree moves the picture by more pixels the longer the lens is,
+while one that is pushed or slid sees the same through any (its way grows with the width of the world). So what was
+found counts where other focal lengths explain the pictures clearly worse, and nothing is said elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+
+from .tracking import FEWEST, MISS, UNDISTORTED, Features, depth_at, pose_of
+
+SHORTEST, LONGEST, STEPS = 12.0, 150.0, 31
+"""The focal lengths that are tried, in millimetres on 35 mm film, in equal ratios."""
+BESIDE = 3
+"""So many of these steps (29 % together) to either side, points have to be seen ..."""
+CLEARLY = 1.1
+"""... this many times as far from their places."""
+FAR = 2 * MISS
+"""Pixels; no point counts for more, or a few that move would decide."""
+
+
+def find_focal(
+    pictures: Sequence[np.ndarray],
+    depth_of: Callable[[float], np.ndarray],
+    intrinsics_of: Callable[[float], np.ndarray],
+) -> float | None:
+    """Focal length, in millimetres on 35 mm film, of pictures (H, W, 3) through one lens; None where they don't tell.
+
+    depth_of: planar depth (H, W) of the first picture, in any unit, if it was taken with a focal length: distances
+    along rays become another depth with another lens. intrinsics_of: the 3x3 intrinsics that belong to a focal length.
+    """
+    features = Features()
+    first = features.of(pictures[0])
+    pairs = [features.match(first, features.of(picture)) for picture in pictures[1:]]
+    focals = np.geomspace(SHORTEST, LONGEST, STEPS).tolist()
+    squares = np.array(
+        [
+            [_square(*pair, depth_of(focal), intrinsics_of(focal)) for focal in focals]
+            for pair in pairs
+            if len(pair[0]) >= FEWEST
+        ]
+    ).reshape(-1, STEPS)
+    squares = squares[
+        squares.min(axis=1) < FAR**2
+    ]  # Without what has nothing in common with the first picture.
+    if not len(squares):
+        return None
+    misses = np.sqrt(squares.mean(axis=0))
+    best = int(misses.argmin())
+    if not BESIDE <= best < STEPS - BESIDE:
+        return None
+    if min(misses[best - BESIDE], misses[best + BESIDE]) < CLEARLY * misses[best]:
+        return None
+    # Between the steps: where a parabola through the three squares has its lowest point.
+    before, here, after = misses[best - 1 : best + 2] ** 2
+    bend = before - 2 * here + after
+    between = 0.5 * (before - after) / bend if bend > 0 else 0.0
+    return float(focals[best] * (focals[1] / focals[0]) ** between)
+
+
+def _square(
+    from_places: np.ndarray, to_places: np.ndarray, depth: np.ndarray, intrinsics: np.ndarray
+) -> float:
+    """How far points are seen from their places in another picture, as its best pose has it: mean square, pixels."""
+    z = depth_at(depth, from_places)
+    known = np.isfinite(z) & (z > 0)
+    if known.sum() < FEWEST:
+        return FAR**2
+    rays = np.c_[from_places[known], np.ones(known.sum())] @ np.linalg.inv(intrinsics).T
+    points, seen = rays * z[known, None], to_places[known]
+    solved = pose_of(points, seen, intrinsics)
+    if solved is None:
+        return FAR**2
+    turn, shift, _ = solved
+    drawn = cv2.projectPoints(points, turn, shift, intrinsics, UNDISTORTED)[0][:, 0]
+    off = np.minimum(np.linalg.norm(drawn - seen, axis=1), FAR)
+    return float((off**2).mean())
