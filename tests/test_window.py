@@ -201,8 +201,16 @@ def test_world_and_import(installed, tmp_path):
     (given / "shot.json").write_text(json.dumps(shot.to_json()))
     project = tmp_path / "project"
     project.mkdir()
-    found = run_in_window(installed("window"), "window_world.py", project, given, folder=tmp_path)
+    found = run_in_window(
+        installed("window"),
+        "window_world.py",
+        project,
+        given,
+        folder=tmp_path,
+        INSPATIO_PYTHON=sys.executable,
+    )
     assert found["frames"] == 250
+    assert _likeness(Path(found["take"]) / "0001.png", given / "reference" / "view_0000.png") > 20
     assert found["longest"] < 0.5, found
     assert found["busy"] < 10, found
 
@@ -238,11 +246,13 @@ def test_camera_images(installed, tmp_path):
         INSPATIO_WEIGHTS=str(weights),
     )
     assert "download them in the preferences" in found["said"]
-    frame, photograph = (
-        cv2.imread(str(Path(found[folder]) / name))
-        for folder, name in (("take", "0001.png"), ("photographs", "view_0000.png"))
-    )
-    assert cv2.PSNR(frame, photograph) > 20, "the first frame is what the photograph shows"
+    frame, photograph = Path(found["take"]) / "0001.png", Path(found["photographs"]) / "view_0000.png"
+    assert _likeness(frame, photograph) > 20, "the first frame is what the photograph shows"
+
+
+def _likeness(frame: Path, other: Path) -> float:
+    """PSNR of two pictures, dB."""
+    return cv2.PSNR(cv2.imread(str(frame)), cv2.imread(str(other)))
 
 
 STILLS = ROOT / "out" / "stills"
@@ -269,8 +279,16 @@ def test_photographs_with_distance_maps(installed, tmp_path):
 
 def test_reference_from_footage(installed, tmp_path):
     movie = write_movie(tmp_path / "street.mp4", (416, 234), 32)
-    found = run_in_window(installed("window"), "window_footage.py", tmp_path, movie, folder=tmp_path)
+    found = run_in_window(
+        installed("window"),
+        "window_footage.py",
+        tmp_path,
+        movie,
+        folder=tmp_path,
+        INSPATIO_PYTHON=sys.executable,
+    )
     assert found["cancelled"] and found["views"] == 32
+    assert _likeness(Path(found["take"]) / "0001.png", Path(found["reference"]) / "view_0000.png") > 20
     assert found["longest_read_s"] < 0.5
 
 

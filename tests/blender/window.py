@@ -10,7 +10,7 @@ import time
 import traceback
 
 import bpy
-from door import enable, simple_scene
+from door import enable, part, simple_scene
 
 
 class Steps:
@@ -91,6 +91,20 @@ def find_button(operator):
         if manager.clipboard.startswith(f"bpy.ops.{operator}("):
             return f"{x} {top + below}"
     raise LookupError(f"there is no button for {operator} in the sidebar")
+
+
+def generate(scene, picture):
+    """Steps: press Generate and look at the end of the take; returns its folder."""
+    driver = part("inspatio_blender.driver").get()
+    with bpy.context.temp_override(**viewport()):
+        bpy.ops.inspatio.generate("INVOKE_DEFAULT")
+    yield lambda: not driver.busy
+    progress = driver.progress
+    assert progress.state == "finished", progress.message
+    scene.frame_set(scene.frame_end)
+    yield 1.5
+    yield from ask(f"shot {picture}")
+    return str(progress.folder)
 
 
 def prepare(folder, frames, save=True):

@@ -1,4 +1,5 @@
-"""Reference from Footage in the window: its fields, a capture ended by Esc, then a whole one, whose steps are timed."""
+"""Reference from Footage in the window: its fields, a capture ended by Esc, a whole one, whose steps are timed, and
+frames from another camera."""
 
 import time
 from pathlib import Path
@@ -7,7 +8,7 @@ import bpy
 import window
 from door import arguments, part
 
-FRAMES = 40
+FRAMES, SHOWN = 40, 9
 
 
 def test(folder, movie):
@@ -59,7 +60,26 @@ def test(folder, movie):
     yield from window.ask("shot 11_footage_done")
     version = takes.reference_version(scene)
     views = len(part("backend.protocol.files").read_reference(Path(version)).views)
-    return {"views": views, "cancelled": cancelled, "seconds": seconds, "longest_read_s": longest[0]}
+
+    # Another camera, which starts where the footage's stands and goes its own way.
+    other = scene.camera.copy()
+    other.data = scene.camera.data.copy()
+    other.animation_data_clear()
+    scene.collection.objects.link(other)
+    for frame, up in ((1, 0.0), (SHOWN, 0.5)):
+        other.location = (0, -6, 2 + up)
+        other.keyframe_insert("location", frame=frame)
+    scene.camera = shot.camera = other
+    scene.frame_end = SHOWN
+    take = yield from window.generate(scene, "12_footage_generated")
+    return {
+        "views": views,
+        "cancelled": cancelled,
+        "seconds": seconds,
+        "longest_read_s": longest[0],
+        "take": take,
+        "reference": str(version),
+    }
 
 
 window.Steps(test(*arguments()), 300)

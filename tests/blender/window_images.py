@@ -75,15 +75,8 @@ def test(folder):
     assert not driver.get().is_recovery_of(scene), "the panel says what is no news any more"
     yield 0.5
 
-    with bpy.context.temp_override(**window.viewport()):
-        bpy.ops.inspatio.generate("INVOKE_DEFAULT")
-    yield lambda: not driver.get().busy
-    progress = driver.get().progress
-    assert progress.state == "finished", progress.message
-    scene.frame_set(5)
-    yield 1.5
-    yield from window.ask("shot 24_generated")
-    return {"take": str(progress.folder), "photographs": str(Path(photographs)), "said": task.message}
+    take = yield from window.generate(scene, "24_generated")
+    return {"take": take, "photographs": str(Path(photographs)), "said": task.message}
 
 
 window.Steps(test(arguments()[0]), 400)

@@ -1,4 +1,5 @@
-"""Show World and Import Scene Folder in the window: in steps that never take long, and ended by Esc."""
+"""Show World and Import Scene Folder in the window: in steps that never take long, and ended by Esc. What was imported
+is generated from."""
 
 import time
 from pathlib import Path
@@ -73,11 +74,15 @@ def test(folder, given):
     assert world.collections(imported)
     yield 3.0
     yield from window.ask("shot 10_imported")
+    frames = len(imported.inspatio.frames())
+    imported.frame_end = 9
+    take = yield from window.generate(imported, "11_imported_generated")
     return {
+        "take": take,
         "longest": max(durations),
         "seconds": seconds,
         "busy": busy,
-        "frames": len(imported.inspatio.frames()),
+        "frames": frames,
     }
 
 
