@@ -215,7 +215,22 @@ def test_world_and_import(installed, tmp_path):
     assert found["busy"] < 10, found
 
 
-DEMO = ROOT / "out" / "demo"
+DEMO, DEMO_FOOTAGE = ROOT / "out" / "demo", ROOT / "out" / "demo-footage"
+
+
+@pytest.mark.parametrize(
+    ("demo", "frame", "picture"),
+    [(DEMO, 60, "docs_viewport"), (DEMO_FOOTAGE, 40, "docs_footage_shot")],
+    ids=["demo", "demo-footage"],
+)
+def test_the_file_that_a_demo_leaves(installed, tmp_path: Path, demo: Path, frame: int, picture: str) -> None:
+    """The frames lie behind the camera. Also the pictures of README.md and docs/footage.md."""
+    if not (demo / "shot.blend").exists():
+        pytest.skip(f"`make {demo.name}` has not been run")
+    shutil.copytree(demo, tmp_path / "demo")
+    arguments = (tmp_path / "demo" / "shot.blend", frame, picture)
+    found = run_in_window(installed("window"), "window_demo_shot.py", *arguments, folder=tmp_path)
+    assert Path(found["shown"]).is_file() and Path(found["shown"]).is_relative_to(tmp_path)
 
 
 @pytest.mark.skipif(not (DEMO / "shot.blend").exists(), reason="`make demo` has not been run")
