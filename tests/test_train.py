@@ -428,10 +428,10 @@ def test_the_table_shows_means_and_how_far_seeds_lie_apart(tmp_path: Path) -> No
         return {"distance": {"generated": distance, "free": 1.0}, "mean": dict.fromkeys(names, 0.5)}
 
     rows = [
-        (Student("causal start", tmp_path / "g"), 4, report(0.5)),
-        (Student("JDMD 0.3", tmp_path / "a" / "g", 0.3, 0), 4, report(0.2)),
-        (Student("JDMD 0.3", tmp_path / "b" / "g", 0.3, 1), 4, report(0.3)),
-        (Student("causal start", tmp_path / "g"), 2, report(0.6)),
+        (Student("causal start", tmp_path / "g", 4), report(0.5)),
+        (Student("JDMD 0.3", tmp_path / "a" / "g", 4, 0.3, 0), report(0.2)),
+        (Student("JDMD 0.3", tmp_path / "b" / "g", 4, 0.3, 1), report(0.3)),
+        (Student("causal start", tmp_path / "g", 2), report(0.6)),
     ]
     lines = table(rows).splitlines()
     assert len(lines) == 5
@@ -439,6 +439,22 @@ def test_the_table_shows_means_and_how_far_seeds_lie_apart(tmp_path: Path) -> No
         "| causal start | 2 | 0.600"
     )
     assert lines[3].startswith("| JDMD 0.3 | 4 | 0.250 ± 0.050 |")
+
+
+def test_every_student_of_the_table_is_trained_for_its_own_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from backend.training.jdmd import table as made
+
+    config, trained = Config(tmp_path), []
+    monkeypatch.setattr(made, "jdmd", lambda config, fleet: trained.append((config.seed, config.jdmd)))
+    rows = made.students(config, [0, 1])
+    for student in rows:
+        made.train(student, config)
+    assert len({student.name for student in rows}) == len(rows) == 2 * (4 * 2 + 1)
+    asked = {(seed, jdmd.joint, jdmd.sampling) for seed, jdmd in trained}
+    assert asked == {(seed, joint, steps) for seed in (0, 1) for joint in made.JOINT for steps in (4, 2)}
+    assert all(jdmd.name == f"jdmd_{jdmd.joint:g}_{jdmd.sampling}_{seed}" for seed, jdmd in trained)
 
 
 def test_exported_weights_are_a_share_of_the_residual_and_a_mean(tmp_path: Path) -> None:

@@ -2,9 +2,9 @@
 
     python -m backend.training.jdmd.table CONFIG --scenes DIR --real FILE [FILE ...] --out out/jdmd --seeds 0 1
 
-Each student is trained by stage `jdmd` from the config's teachers, and measured as `inspatio evaluate` does, sampled in
-four steps and in two. What is there already is kept, so that a run can be taken up again, and two processes may each
-take a seed. Rows of several seeds show their mean and how far they lie apart.
+Each student is trained by stage `jdmd` from the config's teachers, for four steps of the sampler or for two, and
+measured in as many as `inspatio evaluate` does. What is there already is kept, so that a run can be taken up again, and
+two processes may each take a seed. Rows of several seeds show their mean and how far they lie apart.
 """
 
 import argparse
@@ -69,62 +69,67 @@ class Kept:
 
 @dataclass(frozen=True)
 class Student:
-    """A row of the table, before it is measured. seed: None for one that is not trained here."""
+    """A row of the table, before it is measured.
+
+    steps: of the sampler, which it is trained for and measured in. seed: None for one that is not trained here.
+    """
 
     label: str
     generator: Path
+    steps: int
     joint: float | None = None
     seed: int | None = None
 
     @property
     def name(self) -> str:
-        return self.generator.parent.name if self.seed is not None else "start"
+        return self.generator.parent.name if self.seed is not None else f"start_{self.steps}"
 
 
 def students(config: Config, seeds: Iterable[int]) -> list[Student]:
-    """Every joint weight with every seed, then the causal start."""
+    """For each number of steps every joint weight with every seed, then the causal start."""
     rows = []
-    for joint in JOINT:
-        label = "V2V alone" if joint == 0 else f"JDMD {joint:g}"
-        for seed in seeds:
-            folder = config.run / f"jdmd_{joint:g}_{seed}"
-            rows.append(Student(label, folder / "generator.safetensors", joint, seed))
-    return [*rows, Student("causal start", config.student_file)]
+    for steps in SAMPLING:
+        for joint in JOINT:
+            label = "V2V alone" if joint == 0 else f"JDMD {joint:g}"
+            for seed in seeds:
+                folder = config.run / f"jdmd_{joint:g}_{steps}_{seed}"
+                rows.append(Student(label, folder / "generator.safetensors", steps, joint, seed))
+        rows.append(Student("causal start", config.student_file, steps))
+    return rows
 
 
 def train(student: Student, config: Config) -> None:
     """Distil a student, unless it is there."""
     if student.seed is None or student.joint is None:
         return
-    asked = replace(config.jdmd, name=student.name, joint=student.joint)
+    asked = replace(config.jdmd, name=student.name, joint=student.joint, sampling=student.steps)
     jdmd(replace(config, seed=student.seed, jdmd=asked), join())
 
 
 def measure(
-    student: Student, steps: int, preset: LoadedPreset, scenes: list[Path], movies: list[Path], out: Path
+    student: Student, preset: LoadedPreset, scenes: list[Path], movies: list[Path], out: Path
 ) -> dict[str, Any]:
     """Its figures, as they were measured once."""
-    path = out / f"{student.name}_{steps}.json"
+    path = out / f"{student.name}.json"
     if path.exists():
         return dict(json.loads(path.read_text(encoding="utf-8")))
     dit = (
         load_dit(student.generator).requires_grad_(False).to(preset.device.torch_device, preset.device.dtype)
     )
-    pictures = out / f"{student.name}_{steps}"
+    pictures = out / student.name
     pictures.mkdir(parents=True, exist_ok=True)
-    asked = replace(preset, dit=dit, schedule=Schedule(SAMPLING[steps]))
+    asked = replace(preset, dit=dit, schedule=Schedule(SAMPLING[student.steps]))
     report = plain(evaluate(scenes, asked, pictures, 0, None, movies))
     path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     return dict(report)
 
 
-def table(rows: list[tuple[Student, int, dict[str, Any]]]) -> str:
-    """Markdown: a row for each kind of student and number of steps."""
+def table(rows: list[tuple[Student, dict[str, Any]]]) -> str:
+    """Markdown: a row for each kind of student."""
     lines = ["| student | steps | " + " | ".join(name for name, _, _ in COLUMNS) + " |"]
     lines.append("|---" * (2 + len(COLUMNS)) + "|")
-    kinds = list(dict.fromkeys((steps, student.label) for student, steps, _ in rows))
-    for steps, label in sorted(kinds, key=lambda kind: -kind[0]):
-        reports = [report for student, s, report in rows if (s, student.label) == (steps, label)]
+    for label, steps in dict.fromkeys((student.label, student.steps) for student, _ in rows):
+        reports = [report for student, report in rows if (student.label, student.steps) == (label, steps)]
         cells = []
         for _, read, form in COLUMNS:
             values = [read(report) for report in reports]
@@ -158,11 +163,8 @@ def main() -> None:
     measured = []
     for student in rows:
         train(student, config)
-        for steps in SAMPLING:
-            measured.append(
-                (student, steps, measure(student, steps, preset, scenes, arguments.real, arguments.out))
-            )
-            (arguments.out / "table.md").write_text(table(measured) + "\n", encoding="utf-8")
+        measured.append((student, measure(student, preset, scenes, arguments.real, arguments.out)))
+        (arguments.out / "table.md").write_text(table(measured) + "\n", encoding="utf-8")
     print(table(measured))
 
 
