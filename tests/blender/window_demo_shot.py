@@ -14,9 +14,10 @@ def test(scene_file, frame, picture):
     scene = window.viewport()["window"].scene
     yield from window.open_tab()
     space = window.viewport()["area"].spaces.active
-    space.overlay.show_relationship_lines = False
-    space.region_3d.view_camera_zoom = 18.0
-    space.region_3d.view_camera_offset = (0.12, 0.0)
+    space.overlay.show_relationship_lines = space.overlay.show_floor = False
+    space.overlay.show_axis_x = space.overlay.show_axis_y = False
+    space.region_3d.view_camera_zoom = 7.0
+    space.region_3d.view_camera_offset = (0.11, 0.0)  # Beside the sidebar.
     scene.frame_set(int(frame))
     yield 4.0  # Software draws the set.
     yield from window.ask(f"shot {picture}")
