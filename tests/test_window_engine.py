@@ -31,6 +31,12 @@ def test_render(installed, tmp_path, painting_python):
     assert len(found["written"]) == 33
     for file in found["written"]:
         assert np.array_equal(cv2.imread(file), cv2.imread(str(take / Path(file).name))), file
+    assert 2 < len(found["plates"]) < 33 and found["plates_esc_s"] < 3, found
+    for file in found["plates"]:
+        plate, frame = cv2.imread(file), cv2.imread(str(take / Path(file).name))
+        assert plate.shape == (720, 1280, 3)
+        small = cv2.resize(plate, frame.shape[1::-1], interpolation=cv2.INTER_AREA)
+        assert cv2.PSNR(small, frame) > 20, file
     # Rendered shading shows the preview's codes; the viewport keeps 16-bit floats and Blender dithers.
     shown, screen = (
         np.load(tmp_path / "shown.npy").astype(int),

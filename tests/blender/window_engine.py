@@ -132,6 +132,24 @@ def test(folder):
     found["written"] = sorted(str(file) for file in Path(folder, "out").glob("*.png"))
     yield from back_to_the_viewport()
 
+    # The same with plates, whose next frames are developed while one is written: Esc ends it, each file is whole.
+    size = scene.render.resolution_x, scene.render.resolution_y
+    scene.inspatio.plate, scene.render.resolution_x, scene.render.resolution_y = True, 1280, 720
+    scene.render.filepath = os.path.join(folder, "plates", "")
+    plates = Path(folder, "plates")
+    yield from window.ask(f"move {middle()}")
+    yield from window.ask("key ctrl+F12")
+    yield is_rendering
+    yield lambda: len(list(plates.glob("*.png"))) > 2
+    yield from window.ask("shot engine_plates")
+    pressed = time.monotonic()
+    yield from window.ask("key Escape")
+    yield lambda: not is_rendering()
+    found["plates_esc_s"] = time.monotonic() - pressed
+    found["plates"] = sorted(str(file) for file in plates.glob("*.png"))
+    scene.inspatio.plate, (scene.render.resolution_x, scene.render.resolution_y) = False, size
+    yield from back_to_the_viewport()
+
     # Rendered shading: what to do, then the preview's picture.
     scene.frame_set(4)
     space = window.viewport()["area"].spaces.active
