@@ -180,6 +180,8 @@ def test_it_ends_what_it_began(blender_program, tmp_path, painting_python, numbe
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
+        # What a shell starts in the background doesn't hear Ctrl-C, nor does what that starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert child.stdout is not None
     events = []
