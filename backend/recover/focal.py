@@ -19,10 +19,8 @@ from .tracking import FEWEST, MISS, UNDISTORTED, Features, depth_at, pose_of
 
 SHORTEST, LONGEST, STEPS = 12.0, 150.0, 31
 """The focal lengths that are tried, in millimetres on 35 mm film, in equal ratios."""
-BESIDE = 3
-"""So many of these steps (29 % together) to either side, points have to be seen ..."""
-CLEARLY = 1.1
-"""... this many times as far from their places."""
+BESIDE, CLEARLY = 3, 1.1
+"""Three of these steps (29 %) to either side, points have to be seen 1.1 times as far from their places."""
 FAR = 2 * MISS
 """Pixels; no point counts for more, or a few that move would decide."""
 
@@ -48,12 +46,10 @@ def find_focal(
             if len(pair[0]) >= FEWEST
         ]
     ).reshape(-1, STEPS)
-    squares = squares[
-        squares.min(axis=1) < FAR**2
-    ]  # Without what has nothing in common with the first picture.
-    if not len(squares):
-        return None
-    misses = np.sqrt(squares.mean(axis=0))
+    alike = squares.min(axis=1) < FAR**2
+    if not alike.any():
+        return None  # Nothing has anything in common with the first picture.
+    misses = np.sqrt(squares[alike].mean(axis=0))
     best = int(misses.argmin())
     if not BESIDE <= best < STEPS - BESIDE:
         return None
