@@ -30,7 +30,7 @@ from backend.training.fleet import Fleet
 from backend.training.generator import TINY, Causal, load_dit
 from backend.training.jdmd.condition import Condition
 from backend.training.jdmd.rollout import roll_out
-from backend.training.jdmd.table import COLUMNS, Kept, Student, table
+from backend.training.jdmd.table import COLUMNS, Kept, Student, draw_samples, table
 from backend.training.loop import Interrupted, train
 from backend.training.runs import Average
 
@@ -455,6 +455,25 @@ def test_every_student_of_the_table_is_trained_for_its_own_steps(
     asked = {(seed, jdmd.joint, jdmd.sampling) for seed, jdmd in trained}
     assert asked == {(seed, joint, steps) for seed in (0, 1) for joint in made.JOINT for steps in (4, 2)}
     assert all(jdmd.name == f"jdmd_{jdmd.joint:g}_{jdmd.sampling}_{seed}" for seed, jdmd in trained)
+
+
+def test_the_samples_of_every_kind_of_student_are_shown(tmp_path: Path) -> None:
+    """A strip is three moments by five pictures, the fourth of which was generated."""
+    rows = [
+        Student("JDMD 0.3", tmp_path / name / "generator.safetensors", 4, 0.3, seed)
+        for seed, name in enumerate(("a", "b"))
+    ]
+    for number, row in enumerate(rows):
+        (tmp_path / row.name).mkdir()
+        strip = np.zeros((3 * 40, 5 * 60, 3), np.uint8)
+        strip[80:, 180:240] = 100 + number
+        cv2.imwrite(str(tmp_path / row.name / "hall.png"), strip)
+        nothing = np.repeat(np.repeat(np.uint8([[10, 20, 30, 40]]), 40, 0), 60, 1)
+        cv2.imwrite(str(tmp_path / row.name / "free.png"), cv2.merge([nothing] * 3))
+    draw_samples(rows, [tmp_path / "hall.npz"], tmp_path)
+    shown = cv2.imread(str(tmp_path / "samples.png"))
+    assert shown.shape == (40, 3 * 60, 3), "one row for both seeds"
+    assert [int(shown[30, column, 0]) for column in (50, 70, 130)] == [100, 10, 40]
 
 
 def test_exported_weights_are_a_share_of_the_residual_and_a_mean(tmp_path: Path) -> None:

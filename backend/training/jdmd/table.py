@@ -15,6 +15,7 @@ from hashlib import sha1
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -33,6 +34,8 @@ from .joint import SAMPLING
 
 JOINT = (0.0, 0.1, 0.3, 1.0)
 """Weights of the free stream; at 0 there is re-rendering alone."""
+SHOWN = 3
+"""Scenes in the picture of samples."""
 COLUMNS = (
     ("distance of frames", lambda r: r["distance"]["generated"], "{:.3f}"),
     ("of clips of nothing", lambda r: r["distance"]["free"], "{:.3f}"),
@@ -139,6 +142,27 @@ def table(rows: list[tuple[Student, dict[str, Any]]]) -> str:
     return "\n".join(lines)
 
 
+def draw_samples(rows: list[Student], scenes: list[Path], out: Path) -> None:
+    """samples.png: of each kind of student the last frames of some scenes, and two moments of a clip of nothing."""
+    first: dict[tuple[str, int], Student] = {}
+    for row in rows:
+        first.setdefault((row.label, row.steps), row)
+    lines = []
+    for (label, steps), row in first.items():
+        pictures = [cv2.imread(str(out / row.name / f"{scene.stem}.png")) for scene in scenes[:SHOWN]]
+        height, width = pictures[0].shape[0] // 3, pictures[0].shape[1] // 5
+        # The last row of a strip; of its columns the fourth is what was generated.
+        cells = [picture[2 * height :, 3 * width : 4 * width] for picture in pictures]
+        nothing = cv2.imread(str(out / row.name / "free.png"))
+        cells += [nothing[:height, :width], nothing[:height, -width:]]
+        line = np.ascontiguousarray(np.concatenate(cells, axis=1))
+        words = f"{label}, {steps} steps"
+        for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+            cv2.putText(line, words, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, thickness, cv2.LINE_AA)
+        lines.append(line)
+    cv2.imwrite(str(out / "samples.png"), np.concatenate(lines))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -165,6 +189,7 @@ def main() -> None:
         train(student, config)
         measured.append((student, measure(student, preset, scenes, arguments.real, arguments.out)))
         (arguments.out / "table.md").write_text(table(measured) + "\n", encoding="utf-8")
+    draw_samples(rows, scenes, arguments.out)
     print(table(measured))
 
 
