@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
@@ -38,6 +39,9 @@ __all__ = ["BAD_ARGUMENTS", "DONE", "FAILED", "INTERRUPTED", "MISSING", "main"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code."""
+    # numpy multiplies and inverts small matrices only. Its OpenBLAS would wake a thread a core for each, and they keep
+    # the cores busy for a tenth of a second. It reads this when a command imports numpy.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     parsed = _parser().parse_args(arguments)
     logging.basicConfig(
         level=logging.DEBUG if parsed.verbose else logging.INFO,

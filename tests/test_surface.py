@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -332,3 +334,17 @@ from backend.constraint import joins, raster, resolve
 stats = [loop.stats for loop in (joins.disparity_of, joins.join, raster.draw, resolve.resolve)]
 print(sum(sum(s.cache_hits.values()) for s in stats), sum(sum(s.cache_misses.values()) for s in stats))
 """
+
+
+def test_small_matrices_wake_no_threads_in_a_command() -> None:
+    """They would keep a core busy beside the networks, a tenth of a second after every one that is inverted."""
+    code = (
+        "import sys; from backend import cli; assert 'numpy' not in sys.modules; "
+        "cli.main(['scene', 'import', 'none', 'out']); import numpy, threadpoolctl; "
+        "print([pool['num_threads'] for pool in threadpoolctl.threadpool_info() if pool['user_api'] == 'blas'])"
+    )
+    environ = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environ, capture_output=True, text=True, check=True
+    )
+    assert set(json.loads(done.stdout.splitlines()[-1])) <= {1}
