@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
+from .lens import intrinsics_of
 from .tracking import FEWEST, MISS, UNDISTORTED, Features, depth_at, pose_of
 
 SHORTEST, LONGEST, STEPS = 12.0, 150.0, 31
@@ -25,27 +26,23 @@ FAR = 2 * MISS
 """Pixels; no point counts for more, or a few that move would decide."""
 
 
-def find_focal(
-    pictures: Sequence[np.ndarray],
-    depth_of: Callable[[float], np.ndarray],
-    intrinsics_of: Callable[[float], np.ndarray],
-) -> float | None:
+def find_focal(pictures: Sequence[np.ndarray], depth_of: Callable[[np.ndarray], np.ndarray]) -> float | None:
     """Focal length, in millimetres on 35 mm film, of pictures (H, W, 3) through one lens; None where they don't tell.
 
-    depth_of: planar depth (H, W) of the first picture, in any unit, if it was taken with a focal length: distances
-    along rays become another depth with another lens. intrinsics_of: the 3x3 intrinsics that belong to a focal length.
+    depth_of: planar depth (H, W) of the first picture under some intrinsics (3, 3), in any unit: distances along rays
+    become another depth with another lens.
     """
     features = Features()
     first = features.of(pictures[0])
     pairs = [features.match(first, features.of(picture)) for picture in pictures[1:]]
+    pairs = [pair for pair in pairs if len(pair[0]) >= FEWEST]
+    height, width = pictures[0].shape[:2]
     focals = np.geomspace(SHORTEST, LONGEST, STEPS).tolist()
-    squares = np.array(
-        [
-            [_square(*pair, depth_of(focal), intrinsics_of(focal)) for focal in focals]
-            for pair in pairs
-            if len(pair[0]) >= FEWEST
-        ]
-    ).reshape(-1, STEPS)
+    squares = np.empty((len(pairs), STEPS))
+    for step, focal in enumerate(focals):
+        intrinsics = intrinsics_of(focal, width, height)
+        depth = depth_of(intrinsics)
+        squares[:, step] = [_square(*pair, depth, intrinsics) for pair in pairs]
     alike = squares.min(axis=1) < FAR**2
     if not alike.any():
         return None  # Nothing has anything in common with the first picture.

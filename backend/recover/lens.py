@@ -24,8 +24,13 @@ class Lens:
 
     def intrinsics(self, width: int, height: int) -> np.ndarray:
         """The 3x3 intrinsics of a picture of that size, its principal point in the middle."""
-        pixels = self.focal / FILM_DIAGONAL * math.hypot(width, height)
-        return np.array([[pixels, 0, (width - 1) / 2], [0, pixels, (height - 1) / 2], [0, 0, 1]])
+        return intrinsics_of(self.focal, width, height)
+
+
+def intrinsics_of(focal: float, width: int, height: int) -> np.ndarray:
+    """The 3x3 intrinsics of a picture of that size, taken with `focal` millimetres on 35 mm film."""
+    pixels = focal / FILM_DIAGONAL * math.hypot(width, height)
+    return np.array([[pixels, 0, (width - 1) / 2], [0, pixels, (height - 1) / 2], [0, 0, 1]])
 
 
 def find_lens(

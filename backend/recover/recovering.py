@@ -11,7 +11,6 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -108,21 +107,16 @@ class _Recovery:
         numbers = sorted({0, *(round(last * share / COMPARED) for share in range(1, COMPARED + 1))})
         placed = [self._placed(views[number]) for number in numbers]
         pictures = [placement.colour(picture.pixels) for picture, placement in placed]
-        picture, placement = placed[0]
-        size = self._request.width, self._request.height
 
-        def intrinsics(focal: float) -> np.ndarray:
-            return Lens(focal, "").intrinsics(*size)
-
-        @cache
-        def depth(focal: float) -> np.ndarray:
-            return self._depth(views[0], picture, placement, intrinsics(focal))
+        def depth_of(intrinsics: np.ndarray) -> np.ndarray:
+            return self._depth(views[0], *placed[0], intrinsics)
 
         # Only distances along rays become another depth under another lens.
-        hangs_on_lens = views[0].depth is not None and views[0].form.encoding == "ray"
-        focal = find_focal(
-            pictures, lambda tried: depth(tried if hangs_on_lens else stated.focal), intrinsics
-        )
+        if views[0].depth is None or views[0].form.encoding != "ray":
+            depth = depth_of(np.array(views[0].intrinsics).reshape(3, 3))
+            focal = find_focal(pictures, lambda intrinsics: depth)
+        else:
+            focal = find_focal(pictures, depth_of)
         return stated if focal is None else found_lens(focal)
 
     def _placed(self, asked: ViewRequest) -> tuple[Picture, Placement]:
