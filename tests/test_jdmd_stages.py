@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from broken_off import trained_after_a_break
 
 from backend.training.generator import Latents, load_dit, save_generator
 from backend.training.jdmd import distil
@@ -115,21 +116,6 @@ def teacher(free: bool, every: int = 20) -> stage.Teacher:
     return stage.Teacher(examples(6), examples(2), None, free, 4, config=SMALL, every=every)
 
 
-class Broken(Exception):
-    pass
-
-
-def break_at(trained: stage.Teacher | distil.Distil, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    kind = type(trained)
-
-    def breaking(step: int, progress: float) -> dict[str, float]:
-        if step == number:
-            raise Broken
-        return kind.step(trained, step, progress)
-
-    monkeypatch.setattr(trained, "step", breaking)
-
-
 def apart(trained: stage.Teacher, free: bool) -> float:
     """How far from true clips those are that a teacher takes nearly pure noise for."""
     generator, level, errors = torch.Generator().manual_seed(0), torch.tensor([0.98]), []
@@ -143,25 +129,15 @@ def apart(trained: stage.Teacher, free: bool) -> float:
 
 
 @pytest.mark.parametrize("free", [False, True])
-def test_a_teacher_learns_and_a_resumed_run_equals_an_unbroken_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: bool
-) -> None:
+def test_a_teacher_learns_and_a_resumed_run_equals_an_unbroken_one(tmp_path: Path, free: bool) -> None:
     begun = apart(teacher(free), free)
-    train(unbroken := teacher(free), tmp_path / "whole", 100)
-    if (
-        free
-    ):  # Nothing tells what a clip is, and the spread is the whole distribution's from the first step on.
+    trained = trained_after_a_break(lambda: teacher(free), tmp_path, 100, 48)
+    if free:
+        # Nothing tells what a clip is, and the spread is the whole distribution's from the first step on.
         untrained = stage.evaluate(teacher(free).flow, examples(2), free)
-        assert stage.evaluate(unbroken.flow, examples(2), free) < untrained
+        assert stage.evaluate(trained.flow, examples(2), free) < untrained
     else:
-        assert apart(unbroken, free) < 0.5 * begun
-    broken = teacher(free)
-    break_at(broken, 48, monkeypatch)
-    with pytest.raises(Broken):
-        train(broken, tmp_path / "broken", 100)
-    train(again := teacher(free), tmp_path / "broken", 100)
-    for one, other in zip(unbroken.model.parameters(), again.model.parameters(), strict=True):
-        assert torch.equal(one, other)
+        assert apart(trained, free) < 0.5 * begun
     assert load_dit(tmp_path / "broken" / "teacher.safetensors").config == SMALL
 
 
@@ -197,9 +173,7 @@ def test_text_reaches_teachers_and_students() -> None:
     assert any(part.abs().sum() > 0 for part in gradient)
 
 
-def test_distilling_goes_on_where_it_was_and_says_how_it_goes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_distilling_goes_on_where_it_was_and_says_how_it_goes(tmp_path: Path) -> None:
     for name, free in (("rerender", False), ("free", True)):
         train(teacher(free), tmp_path / name, 20)
     torch.manual_seed(1)
@@ -215,14 +189,7 @@ def test_distilling_goes_on_where_it_was_and_says_how_it_goes(
         begun = load_dit(tmp_path / "student.safetensors")
         return distil.Distil(begun, streams, Settings(critic_steps=1, sampling=2), examples(2), None, every=2)
 
-    train(whole := made(), tmp_path / "whole", 5)
-    broken = made()
-    break_at(broken, 3, monkeypatch)
-    with pytest.raises(Broken):
-        train(broken, tmp_path / "broken", 5)
-    train(again := made(), tmp_path / "broken", 5)
-    for one, other in zip(whole.model.parameters(), again.model.parameters(), strict=True):
-        assert torch.equal(one, other)
+    again = trained_after_a_break(made, tmp_path, 5, 3)
     lines = [json.loads(line) for line in (tmp_path / "broken" / "jdmd.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [2, 4, 5]
     assert {"student_rerender", "student_free", "critic_rerender", "critic_free", "test_db"} < set(lines[0])

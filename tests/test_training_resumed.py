@@ -3,18 +3,17 @@ test_jdmd_stages.py.)"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from broken_off import trained_after_a_break
 
 from backend.codec.tiny import TinyCodec, TinyCodecConfig
 from backend.training.codec import Autoencoder
 from backend.training.generator import TINY, Causal, Latents
-from backend.training.loop import Stage, train
 
 CODEC = TinyCodecConfig(latent_channels=2, widths=(8, 8, 8), blocks=(1, 1, 1))
 SMALL = replace(TINY, dim=32, ffn_dim=64, num_heads=2, num_layers=2, freq_dim=16, latent_channels=2)
@@ -47,37 +46,10 @@ def latents(count: int) -> list[Latents]:
     return made
 
 
-class Broken(Exception):
-    pass
-
-
-def check(made: Callable[[], Stage], folder: Path, steps: int, at: int) -> None:
-    """Train a stage whole, and one that is broken off before step `at`, `every` being less: both end alike."""
-    train(whole := made(), folder / "whole", steps)
-    broken = made()
-    kind = type(broken)
-
-    def step(number: int, progress: float) -> dict[str, float]:
-        if number == at:
-            raise Broken
-        return kind.step(broken, number, progress)
-
-    broken.step = step  # type: ignore[method-assign]
-    with pytest.raises(Broken):
-        train(broken, folder / "broken", steps)
-    train(again := made(), folder / "broken", steps)
-    parameters = [list(stage.model.parameters()) for stage in (whole, again, made())]
-    for one, other in zip(*parameters[:2], strict=True):
-        assert torch.equal(one, other)
-    assert any(not torch.equal(one, begun) for one, begun in zip(parameters[0], parameters[2], strict=True))
-    for name, average in whole.average.weights.items():
-        assert torch.equal(average, again.average.weights[name]), name
-
-
 def test_an_autoencoder_goes_on_as_an_unbroken_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Autoencoder, "every", 2)
     scenes = sequences(tmp_path / "scenes")
-    check(lambda: Autoencoder([scenes], [], CODEC), tmp_path, 6, 5)
+    trained_after_a_break(lambda: Autoencoder([scenes], [], CODEC), tmp_path, 6, 5)
 
 
 @pytest.mark.parametrize("free", [False, True])
@@ -86,4 +58,4 @@ def test_a_causal_start_goes_on_as_an_unbroken_one(
 ) -> None:
     monkeypatch.setattr(Causal, "every", 3)
     codec, clips = TinyCodec(CODEC), latents(4) if free else None
-    check(lambda: Causal(latents(6), [], codec, 4, config=SMALL, free=clips), tmp_path, 12, 7)
+    trained_after_a_break(lambda: Causal(latents(6), [], codec, 4, config=SMALL, free=clips), tmp_path, 12, 7)
