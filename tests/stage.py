@@ -1,14 +1,20 @@
 """A small world with details to follow: a painted wall at z = 6 and a painted board before it at z = 3, seen exactly.
 
-The cameras are OpenCV's, world_to_camera 4x4; what a ray meets first is its pixel.
+The cameras are OpenCV's, world_to_camera 4x4; what a ray meets first is its pixel. Also photographs and videos of it as
+files, and what `tiny` generates from a reference of it.
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import cv2
 import numpy as np
+
+from backend.protocol.cameras import Cameras
+from backend.protocol.files import Shot
+from backend.shots import generate_shot
 
 BOARD = (-1.2, 0.2, -0.8, 0.6)
 """Left, right, top and bottom of the board."""
@@ -28,6 +34,15 @@ def pose(x: float = 0.0, y: float = 0.0, z: float = 0.0, yaw: float = 0.0) -> np
     camera[:3, :3] = [[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]]
     camera[:3, 3] = x, y, z
     return np.linalg.inv(camera)
+
+
+WIDTH, HEIGHT = 128, 80
+K = lens(WIDTH, HEIGHT)
+FIELD_OF_VIEW = float(np.degrees(2 * np.arctan(0.5 / 0.9)))
+"""Of a camera with the lens K, in degrees across."""
+TURNS = [pose(x=0.05 * n, z=0.02 * n, yaw=0.5 * n) for n in range(12)]
+PANS = [pose(x=0.1 * n, yaw=0.8 * n) for n in range(12)]
+"""Cameras of a video, one step after the other; the second ones turn more."""
 
 
 def _paint(seed: int) -> np.ndarray:
@@ -86,3 +101,37 @@ def write_video(path: Path, pictures: list[np.ndarray]) -> Path:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
         container.mux(stream.encode(None))
     return path
+
+
+def video_of(
+    folder: Path, poses: list[np.ndarray], size: tuple[int, int] = (320, 200), focal: float = 0.9
+) -> tuple[Path, Path]:
+    """A video of the stage and a folder with the depth of its frames; focal in widths of the picture."""
+    seen = [see(lens(*size, focal), at, *size) for at in poses]
+    maps = folder / "maps"
+    maps.mkdir()
+    for index, (_, depth) in enumerate(seen):
+        np.save(maps / f"depth_{index + 1:04d}.npy", depth)
+    return write_video(folder / "video.mp4", [picture for picture, _ in seen]), maps
+
+
+def still(
+    folder: Path,
+    name: str = "photo.png",
+    at: np.ndarray | None = None,
+    size: tuple[int, int] = (WIDTH, HEIGHT),
+):
+    """A picture of the stage and its depth map as files."""
+    picture, depth = see(lens(*size), pose() if at is None else at, *size)
+    path = write_picture(folder / name, picture)
+    np.save(path.with_suffix(".npy"), depth)
+    return path, path.with_suffix(".npy")
+
+
+def generated(folder: Path, cameras: Cameras) -> dict[int, np.ndarray]:
+    """The first and the last frame by tiny of a shot of the reference in `folder`/reference, by their numbers."""
+    shot = Shot("Shot", "tiny", 0, WIDTH, HEIGHT, cameras)
+    (folder / "shot.json").write_text(json.dumps(shot.to_json()))
+    take = generate_shot(folder)
+    last = len(cameras)
+    return {number: cv2.imread(str(take / f"{number:04d}.png"))[:, :, ::-1] for number in (1, last)}

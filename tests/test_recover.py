@@ -9,36 +9,27 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
 from references import move
-from stage import lens, pose, see, write_picture, write_video
+from stage import (
+    FIELD_OF_VIEW,
+    HEIGHT,
+    TURNS,
+    WIDTH,
+    K,
+    generated,
+    lens,
+    pose,
+    see,
+    still,
+    video_of,
+    write_picture,
+)
 
 from backend import cli
-from backend.protocol import sources
-from backend.protocol.cameras import Cameras
-from backend.protocol.files import Shot, View, read_reference
-from backend.recover import Asked, RecoverError, from_pictures, networks, read_views, recover
+from backend.protocol.files import read_reference
+from backend.recover import Asked, RecoverError, from_pictures, read_views, recover
 from backend.recover.depths import DepthForm
-from backend.recover.networks import DepthNetwork, depth_of_relative
-from backend.shots import generate_shot
 from backend.world import load_world
-
-WIDTH, HEIGHT = 128, 80
-K = lens(WIDTH, HEIGHT)
-FIELD_OF_VIEW = float(np.degrees(2 * np.arctan(0.5 / 0.9)))
-
-
-def still(
-    folder: Path,
-    name: str = "photo.png",
-    at: np.ndarray | None = None,
-    size: tuple[int, int] = (WIDTH, HEIGHT),
-):
-    """A picture of the stage and its depth map as files."""
-    picture, depth = see(lens(*size), pose() if at is None else at, *size)
-    path = write_picture(folder / name, picture)
-    np.save(path.with_suffix(".npy"), depth)
-    return path, path.with_suffix(".npy")
 
 
 def views_file(folder: Path, poses: list[np.ndarray], kind: str, **changed: object) -> Path:
@@ -72,15 +63,6 @@ def views_file(folder: Path, poses: list[np.ndarray], kind: str, **changed: obje
         json.dumps({**content, "network": "", "solve": False, "source": {"scene": "Scene"}, "views": views})
     )
     return path
-
-
-def generated(folder: Path, cameras: Cameras) -> dict[int, np.ndarray]:
-    """The first and the last frame by tiny of a shot of the reference in `folder`/reference, by their numbers."""
-    shot = Shot("Shot", "tiny", 0, WIDTH, HEIGHT, cameras)
-    (folder / "shot.json").write_text(json.dumps(shot.to_json()))
-    take = generate_shot(folder)
-    last = len(cameras)
-    return {number: cv2.imread(str(take / f"{number:04d}.png"))[:, :, ::-1] for number in (1, last)}
 
 
 def test_a_photograph_with_depth_ends_in_frames(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -194,21 +176,6 @@ def test_the_first_views_scale_is_that_of_all_footage(tmp_path: Path) -> None:
         np.testing.assert_allclose(world.depth[index].numpy(), 2 * truth, rtol=1e-5)
 
 
-TURNS = [pose(x=0.05 * n, z=0.02 * n, yaw=0.5 * n) for n in range(12)]
-
-
-def video_of(
-    folder: Path, poses: list[np.ndarray], size: tuple[int, int] = (320, 200), focal: float = 0.9
-) -> tuple[Path, Path]:
-    """A video of the stage and a folder with the depth of its frames; focal in widths of the picture."""
-    seen = [see(lens(*size, focal), at, *size) for at in poses]
-    maps = folder / "maps"
-    maps.mkdir()
-    for index, (_, depth) in enumerate(seen):
-        np.save(maps / f"depth_{index + 1:04d}.npy", depth)
-    return write_video(folder / "video.mp4", [picture for picture, _ in seen]), maps
-
-
 def test_the_camera_of_a_video_is_found(tmp_path: Path) -> None:
     """Poses by features on given depth: a pixel or so of the truth, all in the scale of the depth."""
     video, maps = video_of(tmp_path, TURNS)
@@ -221,58 +188,6 @@ def test_the_camera_of_a_video_is_found(tmp_path: Path) -> None:
         assert np.linalg.norm(np.linalg.inv(found)[:3, 3] - np.linalg.inv(at)[:3, 3]) < 0.02
         angle = np.degrees(np.arccos(np.clip((np.trace(found[:3, :3] @ at[:3, :3].T) - 1) / 2, -1, 1)))
         assert angle < 0.2
-
-
-PANS = [pose(x=0.1 * n, yaw=0.8 * n) for n in range(12)]
-
-
-@pytest.mark.parametrize("focal", [0.6, 0.9, 1.2])
-@pytest.mark.parametrize(("encoding", "within"), [("planar", 0.02), ("ray", 0.1)])
-def test_the_lens_of_a_video_is_found_from_its_pictures(
-    tmp_path: Path, focal: float, encoding: str, within: float
-) -> None:
-    """Distances along rays bend with the lens that they are read with, and tell less of it."""
-    size = 320, 200
-    k = lens(*size, focal)
-    video, maps = video_of(tmp_path, PANS, size, focal)
-    if encoding == "ray":
-        columns, rows = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
-        rays = np.linalg.norm(
-            np.stack([columns, rows, np.ones(size[::-1])], -1) @ np.linalg.inv(k).T, axis=-1
-        )
-        for path in maps.iterdir():
-            np.save(path, np.load(path) * rays)
-    request = from_pictures([video], Asked((maps,), form=DepthForm(encoding)))
-    reference = recover(request, tmp_path / "out")
-    assert "as the pictures agree" in reference.source["lens"]
-    for view in reference.views:
-        assert view.intrinsics[0] == pytest.approx(k[0, 0], rel=within)
-    if encoding == "planar":
-        assert _eye(reference.views[-1]) == pytest.approx(np.linalg.inv(PANS[-1])[:3, 3], abs=0.05)
-
-
-@pytest.mark.parametrize(
-    "poses", [[pose(x=0.1 * n) for n in range(8)], [pose(z=0.1 * n) for n in range(8)]], ids=["slide", "push"]
-)
-def test_a_camera_that_does_not_turn_leaves_its_lens_a_guess(tmp_path: Path, poses: list[np.ndarray]) -> None:
-    """Any lens explains what it sees equally well: 50 mm, and it is said."""
-    video, maps = video_of(tmp_path, poses)
-    reference = recover(from_pictures([video], Asked((maps,))), tmp_path / "out")
-    assert "a guess" in reference.source["lens"]
-
-
-def test_a_lens_that_is_stated_is_not_looked_for(tmp_path: Path) -> None:
-    video, maps = video_of(tmp_path, PANS[:4])
-    lines: list[str] = []
-    asked = Asked((maps,), field_of_view=FIELD_OF_VIEW + 5)
-    reference = recover(
-        from_pictures([video], asked), tmp_path / "out", lambda line, share: lines.append(line)
-    )
-    assert "as stated" in reference.source["lens"] and "Looking for the lens" not in lines
-
-
-def _eye(view: View) -> np.ndarray:
-    return np.linalg.inv(np.array(view.world_to_camera).reshape(4, 4))[:3, 3]
 
 
 def test_a_video_without_a_camera_ends_in_frames(tmp_path: Path) -> None:
@@ -413,161 +328,6 @@ def test_depth_of_another_shape(tmp_path: Path) -> None:
     np.save(depth, np.ones((90, 90), np.float32))
     with pytest.raises(RecoverError, match=r"photo\.npy is 90x90 pixels, photo\.png is 128x80"):
         recover(from_pictures([picture], Asked((depth,))), tmp_path / "out")
-
-
-def small_network(folder: Path, name: str = "depth", kind: str = "relative") -> Path:
-    """A depth network of the released class with few channels and random weights, as `inspatio download` leaves it."""
-    transformers = pytest.importorskip("transformers", reason="pip install -e .[world]")
-    torch.manual_seed(5)
-    backbone = transformers.Dinov2Config(
-        hidden_size=24,
-        num_attention_heads=2,
-        num_hidden_layers=4,
-        image_size=70,
-        patch_size=14,
-        out_indices=[1, 2, 3, 4],
-        reshape_hidden_states=False,
-        apply_layernorm=True,
-    )
-    network = transformers.DepthAnythingForDepthEstimation(
-        transformers.DepthAnythingConfig(
-            backbone_config=backbone,
-            reassemble_hidden_size=24,
-            neck_hidden_sizes=[8, 8, 16, 16],
-            fusion_hidden_size=8,
-            head_hidden_size=8,
-            depth_estimation_type=kind,
-            max_depth=20 if kind == "metric" else 1,
-        )
-    )
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.05)
-        network.head.conv3.bias.fill_(0.5)
-    network.save_pretrained(folder / sources.DEPTH_NETWORKS[name].repo)
-    return folder
-
-
-@pytest.fixture
-def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "weights"
-    monkeypatch.setenv("INSPATIO_WEIGHTS", str(folder))
-    monkeypatch.setenv("INSPATIO_DEVICE", "cpu")
-    return folder
-
-
-@pytest.mark.parametrize(("name", "kind"), [("depth", "relative"), ("depth-indoor", "metric")])
-def test_depth_by_a_network(
-    tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str], name: str, kind: str
-) -> None:
-    """A random network of the released class: what it says is worth nothing, that it is asked is the product's."""
-    small_network(weights, name, kind)
-    still(tmp_path)
-    out = tmp_path / "shot" / "reference"
-    arguments = ["recover", str(tmp_path / "photo.png"), str(out), "--depth", name]
-    assert cli.main([*arguments, "--known", "20", "20", "100", "60", "2.5"]) == cli.DONE
-    said = capsys.readouterr().out
-    assert (
-        "Depth Anything V2 Small" in said and "Apache-2.0" in said and "50 mm on 35 mm film, a guess" in said
-    )
-    world, _ = load_world(out)
-    depth = world.depth[0].numpy()
-    assert np.isfinite(depth).all() and (depth > 0).all() and depth.std() > 0
-    k = world.intrinsics[0].numpy()
-    ends = [
-        np.median(depth[v - 2 : v + 3, u - 2 : u + 3]) * (np.linalg.inv(k) @ (u, v, 1))
-        for u, v in ((20, 20), (100, 60))
-    ]
-    assert np.linalg.norm(ends[0] - ends[1]) == pytest.approx(2.5, rel=1e-5)
-    assert read_reference(out).source["depth"].startswith("Depth Anything V2 Small")
-    # Where the first camera stands, whatever depth was made up, the frame is the photograph.
-    still_camera = move(9, WIDTH, HEIGHT, reach=0.0)
-    photograph = cv2.imread(str(tmp_path / "photo.png"))[:, :, ::-1]
-    k = tuple(world.intrinsics[0].numpy().ravel().tolist())
-    frames = generated(tmp_path / "shot", replace(still_camera, intrinsics=(k,) * 9))
-    assert all(cv2.PSNR(frame, photograph.copy()) > 18 for frame in frames.values())
-
-
-def test_the_network_gives_the_same_for_the_same_picture_whatever_its_size(weights: Path) -> None:
-    network = DepthNetwork("depth-indoor", small_network(weights, "depth-indoor", "metric"))
-    picture, _ = see(K, pose(), WIDTH, HEIGHT)
-    depth = network.depth(picture)
-    assert depth.shape == (HEIGHT, WIDTH) and depth.dtype == np.float32 and network.is_metric
-    assert np.array_equal(depth, network.depth(picture))
-    larger = network.depth(cv2.resize(picture, (2 * WIDTH, 2 * HEIGHT), interpolation=cv2.INTER_CUBIC))
-    assert np.abs(cv2.resize(larger, (WIDTH, HEIGHT)) - depth).mean() < 0.1 * depth.mean()
-
-
-def test_relative_depth_runs_from_1_to_the_farthest() -> None:
-    depth = depth_of_relative(np.linspace(0, 5, 11, dtype=np.float32))
-    assert (depth[-1], depth[0]) == pytest.approx((1.0, networks.FARTHEST))
-    assert (np.diff(depth) < 0).all()
-
-
-def test_without_weights_the_other_road_is_offered(
-    tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    still(tmp_path)
-    arguments = ["recover", str(tmp_path / "photo.png"), str(tmp_path / "out"), "--depth", "depth", "--json"]
-    assert cli.main(arguments) == cli.FAILED
-    error = json.loads(capsys.readouterr().out.splitlines()[-1])["error"]
-    assert "inspatio download depth" in error and "match the camera in Blender" in error and "\n" not in error
-    assert not (tmp_path / "out").exists()
-
-
-def test_broken_weights_are_told(weights: Path) -> None:
-    folder = small_network(weights) / sources.DEPTH_NETWORKS["depth"].repo
-    whole = (folder / "model.safetensors").read_bytes()
-    (folder / "model.safetensors").write_bytes(whole[:1000])
-    with pytest.raises(RecoverError, match=r"cannot be loaded .* `inspatio download depth"):
-        DepthNetwork("depth")
-    (folder / "model.safetensors").write_bytes(whole)
-    config = json.loads((folder / "config.json").read_text())
-    config["head_hidden_size"] = 12
-    (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(RecoverError, match="inspatio download depth"):
-        DepthNetwork("depth")
-
-
-@pytest.mark.parametrize(
-    ("name", "kind", "words"),
-    [("depth", "relative", "a guess"), ("depth-indoor", "metric", "as the pictures agree")],
-)
-def test_a_lens_is_not_looked_for_by_relative_depth(
-    tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: str, words: str
-) -> None:
-    """Its contrast is unknown, so a wrong lens may explain the pictures just as well. A metric one's may tell."""
-    small_network(weights, name, kind)
-    video, maps = video_of(tmp_path, PANS)
-    true_depth = np.load(maps / "depth_0001.npy")
-    monkeypatch.setattr(DepthNetwork, "depth", lambda self, pixels: true_depth)
-    request = from_pictures([video], Asked(network=name, every=6))
-    assert words in recover(request, tmp_path / "out").source["lens"]
-
-
-def test_a_network_measures_a_video_in_one_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A network that errs by a factor from frame to frame: depth and poses come out in the first frame's scale."""
-    video, maps = video_of(tmp_path, TURNS[:5])
-
-    class Wavering:
-        words, is_metric = "a stand-in that wavers", True
-
-        def __init__(self, name: str) -> None:
-            self.calls = 0
-
-        def depth(self, pixels: np.ndarray) -> np.ndarray:
-            self.calls += 1
-            return np.load(maps / f"depth_{self.calls:04d}.npy") * (1.3 if self.calls % 2 == 0 else 1.0)
-
-    monkeypatch.setattr("backend.recover.recovering.DepthNetwork", Wavering)
-    asked = Asked(network="depth", field_of_view=FIELD_OF_VIEW)
-    reference = recover(from_pictures([video], asked), tmp_path / "out")
-    world, _ = load_world(tmp_path / "out")
-    for index, view in enumerate(reference.views):
-        truth = np.load(maps / f"depth_{index + 1:04d}.npy")
-        assert np.median(world.depth[index].numpy() / truth) == pytest.approx(1, abs=0.01)
-        eye = np.linalg.inv(np.array(view.world_to_camera).reshape(4, 4))[:3, 3]
-        assert np.linalg.norm(eye - np.linalg.inv(TURNS[index])[:3, 3]) < 0.03
 
 
 def test_form_is_the_same_for_all_maps_of_the_command_line(tmp_path: Path) -> None:
